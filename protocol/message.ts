@@ -1,0 +1,135 @@
+// What travels on /__spa/ws and /__spa/version: one JSON object per frame, each the whole release state.
+// The fields of the original (created_at … previous_image) are kept beside ours, so that its clients can read us.
+
+import { isCount, isObject, isString, parseKnown, parseLive } from './release.ts'
+import type { Phase, ReleaseState, Version, Why } from './release.ts'
+
+export interface StateMessage {
+  v: 1
+  type: 'state'
+  created_at: string
+  /** Absent with `expose: id`. */
+  namespace?: string
+  name: string
+  /** The target's image as written in the pod spec. Absent with `expose: id`. */
+  image?: string
+  /** The target's id, '' while no pod has reported one. */
+  sha256: string
+  current_image: OriginalImage
+  previous_image: OriginalImage | Record<string, never>
+  epoch: string
+  serial: number
+  revision: number
+  phase: Phase
+  live: ReleaseState['live']
+  known: ReleaseState['known']
+  why: Why
+  /** Tabs act on news after a random part of this, in milliseconds, so that a large fleet does not stampede. */
+  spread_ms: number
+  /** How often the server proves that it is there, in milliseconds. */
+  heartbeat_ms: number
+}
+
+export interface HeartbeatMessage {
+  v: 1
+  type: 'heartbeat'
+}
+
+export type ServerMessage = StateMessage | HeartbeatMessage
+
+interface OriginalImage {
+  name?: string
+  sha256: string
+}
+
+export interface Telling {
+  spreadMs: number
+  heartbeatMs: number
+  /** `id` keeps the namespace and the image names from browsers. */
+  expose: 'image' | 'id'
+}
+
+/** The client's only message: it asks for the state. */
+export const probe = 'p'
+
+/** Builds the message that tells browsers a state. */
+export function stateMessage(state: ReleaseState, { spreadMs, heartbeatMs, expose }: Telling): StateMessage {
+  const { namespace, name, epoch, serial, revision, phase, live, known, why, target, previous } = state
+  const named = expose === 'image'
+  const image = (version: Version): OriginalImage =>
+    named ? { name: version.name, sha256: version.id } : { sha256: version.id }
+  return {
+    v: 1,
+    type: 'state',
+    created_at: state.since,
+    ...(named && { namespace }),
+    name,
+    ...(named && { image: target.name }),
+    sha256: target.id,
+    current_image: image(target),
+    previous_image: previous ? image(previous) : {},
+    epoch,
+    serial,
+    revision,
+    phase,
+    live,
+    known,
+    why,
+    spread_ms: spreadMs,
+    heartbeat_ms: heartbeatMs,
+  }
+}
+
+export const heartbeat: HeartbeatMessage = { v: 1, type: 'heartbeat' }
+
+/**
+ * Takes the text of a frame or a body; returns the message, or undefined when it is none that we know.
+ * Unknown fields are ignored, so a newer server can talk to an older client.
+ */
+export function parseMessage(text: unknown): ServerMessage | undefined {
+  if (!isString(text)) return undefined
+  let data: unknown
+  try {
+    data = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!isObject(data) || data.v !== 1) return undefined
+  if (data.type === 'heartbeat') return heartbeat
+  if (data.type === 'state') return parseState(data)
+  return undefined
+}
+
+function parseState(data: Record<string, unknown>): StateMessage | undefined {
+  const { created_at, namespace, name, image, sha256, epoch, serial, revision, phase, why } = data
+  const live = parseLive(data.live)
+  const known = parseKnown(data.known)
+  if (!isString(created_at) || !isString(name) || !isString(sha256) || !isString(epoch)) return undefined
+  if (!isCount(serial) || !isCount(revision) || (phase !== 'rolling' && phase !== 'ready')) return undefined
+  if (!live || !known) return undefined
+  return {
+    v: 1,
+    type: 'state',
+    created_at,
+    ...(isString(namespace) && { namespace }),
+    name,
+    ...(isString(image) && { image }),
+    sha256,
+    current_image: parseImage(data.current_image) ?? { sha256 },
+    previous_image: parseImage(data.previous_image) ?? {},
+    epoch,
+    serial,
+    revision,
+    phase,
+    live,
+    known,
+    why: why === 'rollback' || why === 'restart' ? why : 'rollout',
+    spread_ms: isCount(data.spread_ms) ? data.spread_ms : 0,
+    heartbeat_ms: isCount(data.heartbeat_ms) ? data.heartbeat_ms : 25_000,
+  }
+}
+
+function parseImage(data: unknown): OriginalImage | undefined {
+  if (!isObject(data) || !isString(data.sha256)) return undefined
+  return isString(data.name) ? { name: data.name, sha256: data.sha256 } : { sha256: data.sha256 }
+}

@@ -1,0 +1,99 @@
+// Every name that another program, a manifest or a person has to spell. Constants only.
+// docs/configuration.md explains each one; a test compares the two.
+
+export const group = 'spa-reloader.io'
+export const systemNamespace = 'spa-reloader'
+export const containerName = 'spa-reloader'
+export const webhookConfigurationName = '0-spa-reloader' // sorts first: webhooks run in the order of their names
+export const webhookName = 'inject.spa-reloader.io'
+export const webhookServiceName = 'spa-reloader-webhook'
+export const caSecretName = 'spa-reloader-ca'
+export const fieldManager = 'spa-reloader'
+
+export const label = {
+  /** On a Namespace: `enabled` opts in. On a Pod: `"false"` opts out. */
+  inject: `${group}/inject`,
+  /** On a Pod, written by us: `"true"`, so that one selector finds every injected pod. */
+  injected: `${group}/injected`,
+  /** On a Pod, written by the Deployment controller: names the ReplicaSet's template. */
+  podTemplateHash: 'pod-template-hash',
+} as const
+
+/** Options: on the pod template, or on the Namespace as defaults for all of its pods. */
+export const option = {
+  /** The app's container by name. Default: the one whose port the Service targets. */
+  container: `${group}/container`,
+  /** The app's port, by name or number. Default: the one that the Service targets. */
+  port: `${group}/port`,
+  /** `name` or `none`. Default: what fits. */
+  capture: `${group}/capture`,
+  /** `image` (default) or `id`: whether browsers are told the namespace and the image names. */
+  expose: `${group}/expose`,
+  /** `add` (default: X-Forwarded-For where there is none) or `off`. */
+  forwarded: `${group}/forwarded`,
+} as const
+
+/** What we write on pods. */
+export const annotation = {
+  /** At admission: what was done to this pod, as JSON. */
+  status: `${group}/status`,
+  /** The release state, as JSON: at admission the last known one, then kept up by the controller. */
+  release: `${group}/release`,
+  /** Kubernetes' own: grows with each rollout and each rollback. */
+  revision: 'deployment.kubernetes.io/revision',
+} as const
+
+export const resource = { group, version: 'v1', plural: 'releases', kind: 'Release' } as const
+
+export const port = { front: 14020, admin: 14021, webhook: 10250, webhookMetrics: 9464 } as const
+
+/** The sidecar's environment. Injection sets it; its own defaults are in sidecar/config.ts. */
+export const sidecarEnv = {
+  mode: 'SPA_MODE',
+  namespace: 'SPA_NAMESPACE',
+  name: 'SPA_NAME',
+  hash: 'SPA_HASH',
+  podIP: 'SPA_POD_IP',
+  appPort: 'SPA_APP_PORT',
+  frontPort: 'SPA_FRONT_PORT',
+  adminPort: 'SPA_ADMIN_PORT',
+  listenAddress: 'SPA_LISTEN_ADDRESS',
+  podDir: 'SPA_POD_DIR',
+  runDir: 'SPA_RUN_DIR',
+  expose: 'SPA_EXPOSE',
+  forwarded: 'SPA_FORWARDED',
+  drainSec: 'SPA_DRAIN_SEC',
+  maxTabs: 'SPA_MAX_TABS',
+  heartbeatSec: 'SPA_HEARTBEAT_SEC',
+  maxAgeSec: 'SPA_MAX_AGE_SEC',
+} as const
+
+/** The webhook's environment. */
+export const webhookEnv = {
+  sidecarImage: 'SPA_SIDECAR_IMAGE',
+  sidecarDrainSec: 'SPA_SIDECAR_DRAIN_SEC',
+  systemNamespace: 'SPA_SYSTEM_NAMESPACE',
+  port: 'SPA_WEBHOOK_PORT',
+  metricsPort: 'SPA_METRICS_PORT',
+} as const
+
+export const file = {
+  /** The downward-API volume in the sidecar: the kubelet keeps `release` equal to the annotation. */
+  podDir: '/etc/spa-reloader/pod',
+  release: 'release',
+  /** An emptyDir in memory that only the sidecar mounts. */
+  runDir: '/run/spa-reloader',
+  versionSocket: 'version.sock',
+  drainSocket: 'drain.sock',
+} as const
+
+/** Matched as the last directory of a path, so `/shop/__spa/ws` works whether or not an Ingress strips `/shop`. */
+export const path = { prefix: '/__spa/', ws: 'ws', version: 'version', client: 'client.js' } as const
+
+export const subprotocol = 'spa-reloader.v1'
+
+/** `Server-Timing` metric names on HTML answers: `spa;desc="<Deployment>-<hash>"` and `spa-id;desc="<id>"`. */
+export const serverTiming = { page: 'spa', id: 'spa-id' } as const
+
+/** WebSocket close codes (RFC 6455 §7.4 and the private range). */
+export const closeCode = { draining: 1012, full: 1013, policy: 1008, maxAge: 4001 } as const

@@ -1,0 +1,249 @@
+// The Kubernetes objects that the rules read, cut down to the fields that they read.
+// Raw JSON goes in, a typed value comes out; memory in a large cluster depends on how little is kept.
+
+import { annotation, label, option } from '../protocol/names.ts'
+import { isObject, isString } from '../protocol/release.ts'
+
+export interface Meta {
+  name: string
+  namespace: string
+  uid: string
+  resourceVersion: string
+  /** RFC 3339. */
+  creationTimestamp: string
+  labels: Record<string, string>
+  annotations: Record<string, string>
+  /** The owner that controls this object, if any. */
+  controller: { kind: string; name: string; uid: string } | undefined
+  terminating: boolean
+}
+
+export interface ContainerPort {
+  name: string
+  containerPort: number
+  protocol: string
+}
+
+export interface Container {
+  name: string
+  image: string
+  ports: ContainerPort[]
+}
+
+export interface PodSpec {
+  containers: Container[]
+}
+
+export interface PodTemplate {
+  labels: Record<string, string>
+  annotations: Record<string, string>
+  spec: PodSpec
+}
+
+export interface Deployment extends Meta {
+  generation: number
+  observedGeneration: number
+  revision: number
+  replicas: number
+  status: { replicas: number; updatedReplicas: number; availableReplicas: number }
+  /** The progress deadline has passed: `Progressing` is false with reason ProgressDeadlineExceeded. */
+  deadlineExceeded: boolean
+  template: PodTemplate
+}
+
+export interface ReplicaSet extends Meta {
+  hash: string
+  revision: number
+  replicas: number
+  template: PodTemplate
+}
+
+export interface ContainerStatus {
+  name: string
+  imageID: string
+  /** RFC 3339 by the node's clock; '' while the container is not running. */
+  startedAt: string
+}
+
+export interface Pod extends Meta {
+  hash: string
+  injected: boolean
+  ready: boolean
+  /** Succeeded or Failed: it will not run again. */
+  finished: boolean
+  spec: PodSpec
+  containerStatuses: ContainerStatus[]
+}
+
+export interface ServicePort {
+  name: string
+  port: number
+  targetPort: string | number
+  protocol: string
+  appProtocol: string
+}
+
+export interface Service extends Meta {
+  /** Empty: it selects nothing by itself (ExternalName, or endpoints made by hand). */
+  selector: Record<string, string>
+  ports: ServicePort[]
+}
+
+export interface Namespace extends Meta {}
+
+export function parseNamespace(data: unknown): Namespace | undefined {
+  return parseMeta(data)
+}
+
+export function parseDeployment(data: unknown): Deployment | undefined {
+  const meta = parseMeta(data)
+  if (!meta || !isObject(data)) return undefined
+  const spec = object(data.spec)
+  const status = object(data.status)
+  const conditions = list(status.conditions)
+  return {
+    ...meta,
+    generation: number(object(data.metadata).generation),
+    observedGeneration: number(status.observedGeneration),
+    revision: Number(meta.annotations[annotation.revision] ?? 0) || 0,
+    replicas: number(spec.replicas, 1), // the API's default
+    status: {
+      replicas: number(status.replicas),
+      updatedReplicas: number(status.updatedReplicas),
+      availableReplicas: number(status.availableReplicas),
+    },
+    deadlineExceeded: conditions.some(
+      condition => condition.type === 'Progressing' && condition.reason === 'ProgressDeadlineExceeded',
+    ),
+    template: parseTemplate(spec.template),
+  }
+}
+
+export function parseReplicaSet(data: unknown): ReplicaSet | undefined {
+  const meta = parseMeta(data)
+  if (!meta || !isObject(data)) return undefined
+  const spec = object(data.spec)
+  return {
+    ...meta,
+    hash: meta.labels[label.podTemplateHash] ?? '',
+    revision: Number(meta.annotations[annotation.revision] ?? 0) || 0,
+    replicas: number(spec.replicas, 1),
+    template: parseTemplate(spec.template),
+  }
+}
+
+export function parsePod(data: unknown): Pod | undefined {
+  const meta = parseMeta(data)
+  if (!meta || !isObject(data)) return undefined
+  const status = object(data.status)
+  return {
+    ...meta,
+    hash: meta.labels[label.podTemplateHash] ?? '',
+    injected: meta.labels[label.injected] === 'true',
+    ready: list(status.conditions).some(({ type, status }) => type === 'Ready' && status === 'True'),
+    finished: status.phase === 'Succeeded' || status.phase === 'Failed',
+    spec: parsePodSpec(data.spec),
+    containerStatuses: list(status.containerStatuses).map(container => ({
+      name: string(container.name),
+      imageID: string(container.imageID),
+      startedAt: string(object(object(container.state).running).startedAt),
+    })),
+  }
+}
+
+export function parseService(data: unknown): Service | undefined {
+  const meta = parseMeta(data)
+  if (!meta || !isObject(data)) return undefined
+  const spec = object(data.spec)
+  return {
+    ...meta,
+    selector: strings(spec.selector),
+    ports: list(spec.ports).map(port => ({
+      name: string(port.name),
+      port: number(port.port),
+      targetPort: isString(port.targetPort) ? port.targetPort : number(port.targetPort, number(port.port)),
+      protocol: string(port.protocol) || 'TCP',
+      appProtocol: string(port.appProtocol),
+    })),
+  }
+}
+
+export function parsePodSpec(data: unknown): PodSpec {
+  return {
+    containers: list(object(data).containers).map(container => ({
+      name: string(container.name),
+      image: string(container.image),
+      ports: list(container.ports).map(port => ({
+        name: string(port.name),
+        containerPort: number(port.containerPort),
+        protocol: string(port.protocol) || 'TCP',
+      })),
+    })),
+  }
+}
+
+/** Whether a Service sends traffic to pods with these labels. A Service without a selector selects none. */
+export function selects(service: Pick<Service, 'selector'>, labels: Record<string, string>): boolean {
+  const wanted = Object.entries(service.selector)
+  return wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value)
+}
+
+function parseTemplate(data: unknown): PodTemplate {
+  const { metadata, spec } = object(data)
+  return {
+    labels: strings(object(metadata).labels),
+    annotations: ours(strings(object(metadata).annotations)),
+    spec: parsePodSpec(spec),
+  }
+}
+
+function parseMeta(data: unknown): Meta | undefined {
+  if (!isObject(data) || !isObject(data.metadata)) return undefined
+  const { metadata } = data
+  if (!isString(metadata.name) || metadata.name === '') return undefined
+  const controller = list(metadata.ownerReferences).find(owner => owner.controller === true)
+  return {
+    name: metadata.name,
+    namespace: string(metadata.namespace),
+    uid: string(metadata.uid),
+    resourceVersion: string(metadata.resourceVersion),
+    creationTimestamp: string(metadata.creationTimestamp),
+    labels: strings(metadata.labels),
+    annotations: ours(strings(metadata.annotations)),
+    controller: controller && {
+      kind: string(controller.kind),
+      name: string(controller.name),
+      uid: string(controller.uid),
+    },
+    terminating: isString(metadata.deletionTimestamp),
+  }
+}
+
+const kept = new Set<string>([...Object.values(option), ...Object.values(annotation)])
+
+/** Other people's annotations can be large (kubectl keeps a whole copy of the object in one). */
+function ours(annotations: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => kept.has(key)))
+}
+
+function object(data: unknown): Record<string, unknown> {
+  return isObject(data) ? data : {}
+}
+
+function list(data: unknown): Record<string, unknown>[] {
+  return Array.isArray(data) ? data.filter(isObject) : []
+}
+
+function string(data: unknown): string {
+  return isString(data) ? data : ''
+}
+
+function number(data: unknown, otherwise = 0): number {
+  return typeof data === 'number' ? data : otherwise
+}
+
+function strings(data: unknown): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(object(data)).filter((entry): entry is [string, string] => isString(entry[1])),
+  )
+}
