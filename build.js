@@ -8,7 +8,7 @@ rmSync('dist', { recursive: true, force: true })
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 
 // What a script tag loads; the sidecar carries its text.
-const script = await build({
+await build({
   entryPoints: ['client/script.ts'],
   bundle: true,
   minify: true,
