@@ -133,3 +133,8 @@ export function isCount(data: unknown): data is number {
 function isId(data: unknown): data is string {
   return isString(data) && (data === '' || /^[0-9a-f]{64}$/.test(data))
 }
+
+/** The state as it is written into the annotation: the same text for the same state, whoever read or made it. */
+export function formatReleaseState(state: ReleaseState): string {
+  return JSON.stringify(parseReleaseState(state))
+}

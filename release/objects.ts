@@ -197,7 +197,7 @@ function parseTemplate(data: unknown): PodTemplate {
   }
 }
 
-function parseMeta(data: unknown): Meta | undefined {
+export function parseMeta(data: unknown): Meta | undefined {
   if (!isObject(data) || !isObject(data.metadata)) return undefined
   const { metadata } = data
   if (!isString(metadata.name) || metadata.name === '') return undefined

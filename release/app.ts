@@ -1,0 +1,172 @@
+// Which container of a pod is the app, and on which port: where Services lead, or what an annotation names; never "container 0".
+// The answer depends on the order of the containers, never on the order in which Services arrive.
+
+import { containerName, option } from '../protocol/names.ts'
+import { selects } from './objects.ts'
+import type { Container, PodTemplate, Service, ServicePort } from './objects.ts'
+
+export interface App {
+  container: string
+  port: number
+  /** '' when the container port has no name. */
+  portName: string
+}
+
+/** What annotations say, as they were written. */
+export interface AppOptions {
+  container?: string | undefined
+  /** A name or a number. */
+  port?: string | undefined
+}
+
+/** `ignored` names the options that fit nothing in this pod. */
+export type Found = ({ app: App } | { none: NoApp }) & { ignored: (keyof AppOptions)[] }
+export type NoApp = 'no-service' | 'port-not-found' | 'udp'
+
+/** One port of a Service that leads to a container of the pod. */
+export interface Route {
+  service: string
+  servicePort: ServicePort
+  /** The Service targets a port name, which the pod resolves; otherwise a number, which nothing resolves. */
+  byName: boolean
+  app: App
+}
+
+type PodShape = Pick<PodTemplate, 'labels' | 'spec'>
+
+/**
+ * Finds the app of a pod, or of a pod template. In this order: what the options say, the port that a selecting Service targets
+ * (an HTTP port before others), the only named TCP port.
+ */
+export function findApp(pod: PodShape, services: readonly Service[], options: AppOptions = {}): Found {
+  const all = appContainers(pod)
+  const ignored: (keyof AppOptions)[] = []
+  const chosen = all.filter(({ name }) => name === options.container)
+  if (options.container !== undefined && chosen.length === 0) ignored.push('container')
+  const containers = chosen.length > 0 ? chosen : all
+  if (options.port !== undefined) {
+    const app = isNumber(options.port)
+      ? byNumber(containers, Number(options.port))
+      : byName(containers, options.port)
+    if (app) return { app, ignored }
+    ignored.push('port')
+  }
+  const best = routesOf(pod, services).find(({ app }) =>
+    containers.some(({ name }) => name === app.container),
+  )
+  if (best) return { app: best.app, ignored }
+  const [only, ...others] = containers.flatMap(container =>
+    container.ports
+      .filter(({ name, protocol }) => name !== '' && protocol === 'TCP')
+      .map(({ name, containerPort }) => ({ container: container.name, port: containerPort, portName: name })),
+  )
+  if (only && others.length === 0) return { app: only, ignored }
+  return { none: noApp(pod, services), ignored }
+}
+
+/**
+ * The name of the app's container, also where {@link findApp} finds none: then it is the first one, as for kubectl.
+ * `defaults` are the annotations of the Namespace.
+ */
+export function appContainer(
+  template: PodTemplate,
+  services: readonly Service[],
+  defaults: Record<string, string> = {},
+): string {
+  const options = appOptions(template.annotations, defaults)
+  const found = findApp(template, services, options)
+  return 'app' in found ? found.app.container : (appContainers(template)[0]?.name ?? '')
+}
+
+export function appOptions(
+  annotations: Record<string, string>,
+  defaults: Record<string, string> = {},
+): AppOptions {
+  return {
+    container: annotations[option.container] ?? defaults[option.container],
+    port: annotations[option.port] ?? defaults[option.port],
+  }
+}
+
+/** The ways on which Services lead to a pod over TCP, those that look most like the app's own first. */
+export function routesOf(pod: PodShape, services: readonly Service[]): Route[] {
+  const containers = appContainers(pod)
+  const routes = selecting(pod, services).flatMap(service =>
+    service.ports.flatMap(servicePort => {
+      const { targetPort, protocol } = servicePort
+      const isName = typeof targetPort === 'string'
+      const app = isName ? byName(containers, targetPort) : byNumber(containers, targetPort)
+      return protocol === 'TCP' && app ? [{ service: service.name, servicePort, byName: isName, app }] : []
+    }),
+  )
+  const rank = ({ app, servicePort }: Route): number => ranks.indexOf(kindOf(app, servicePort))
+  const place = ({ app }: Route): number => containers.findIndex(({ name }) => name === app.container)
+  return routes.toSorted((a, b) => rank(a) - rank(b) || place(a) - place(b) || a.app.port - b.app.port)
+}
+
+export type Kind = 'http' | 'unknown' | 'side' | 'other'
+const ranks: Kind[] = ['http', 'unknown', 'side', 'other']
+
+/**
+ * What a port speaks, as far as its names tell: `side` is HTTP, but not the app's front door (metrics, health), `other` is not HTTP/1.x in the clear.
+ * The container port's name goes before the Service port's: behind a load balancer that ends TLS, `https` leads to `http`.
+ */
+export function kindOf(app: Pick<App, 'portName'>, servicePort?: ServicePort): Kind {
+  const { appProtocol = '', name = '' } = servicePort ?? {}
+  const kinds = [appProtocol.replace(/^.*\//, ''), app.portName, name].map(kindOfName)
+  return kinds.find(kind => kind !== 'unknown') ?? 'unknown'
+}
+
+/** Names follow the convention `protocol` or `protocol-suffix`, which Istio made common. */
+function kindOfName(name: string): Kind {
+  const lower = name.toLowerCase()
+  if (/(^|-)(metrics|prom|prometheus|health|healthz|probes?|admin|debug|status)$/.test(lower)) return 'side'
+  const [first = ''] = lower.split('-')
+  if (otherProtocols.has(first)) return 'other'
+  return /^(http|web|www|ws|ui|frontend)\d*$/.test(first) ? 'http' : 'unknown'
+}
+
+const otherProtocols = new Set(
+  (
+    'https wss tls ssl http2 h2 h2c grpc grpcs mysql postgres postgresql redis rediss mongo mongodb memcached ' +
+    'cassandra kafka amqp amqps mqtt mqtts nats smtp smtps imap pop3 ftp ssh ldap ldaps dns thrift'
+  ).split(' '),
+)
+
+/** All but our own container. */
+function appContainers({ spec }: PodShape): Container[] {
+  return spec.containers.filter(({ name }) => name !== containerName)
+}
+
+function selecting({ labels }: PodShape, services: readonly Service[]): Service[] {
+  return services.filter(service => selects(service, labels))
+}
+
+/** As Kubernetes resolves a named targetPort: containers in their order, the first match wins. */
+function byName(containers: readonly Container[], portName: string): App | undefined {
+  for (const { name, ports } of containers) {
+    const port = ports.find(port => port.name === portName && port.protocol === 'TCP')
+    if (port) return { container: name, port: port.containerPort, portName }
+  }
+  return undefined
+}
+
+/** A port need not be declared to be reached; then only a single container can be its owner. */
+function byNumber(containers: readonly Container[], number: number): App | undefined {
+  for (const { name, ports } of containers) {
+    const port = ports.find(port => port.containerPort === number && port.protocol === 'TCP')
+    if (port) return { container: name, port: number, portName: port.name }
+  }
+  const [only, ...others] = containers
+  return only && others.length === 0 ? { container: only.name, port: number, portName: '' } : undefined
+}
+
+function isNumber(port: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535
+}
+
+function noApp(pod: PodShape, services: readonly Service[]): NoApp {
+  const ports = selecting(pod, services).flatMap(service => service.ports)
+  if (ports.length === 0) return 'no-service'
+  return ports.every(({ protocol }) => protocol !== 'TCP') ? 'udp' : 'port-not-found'
+}

@@ -1,0 +1,160 @@
+// The next release state of one Deployment: a pure function of the cluster's objects and of the last record.
+// It is called whenever something moved, so it must say "nothing new" (the same record) when nothing that browsers care about did.
+
+import { isDeepStrictEqual } from 'node:util'
+import type { ReleaseState, Version, Why } from '../protocol/release.ts'
+import { appContainer } from './app.ts'
+import { selects } from './objects.ts'
+import type { Deployment, Pod, ReplicaSet, Service } from './objects.ts'
+import type { ReleaseRecord } from './record.ts'
+import { isReady, isServing } from './rollout.ts'
+import { knownRows, nextVersions } from './versions.ts'
+import type { ReplicaSetRecord } from './versions.ts'
+
+/** What one Deployment's state depends on. Everything is of its namespace. */
+export interface World {
+  deployment: Deployment
+  /** Those that it controls. */
+  replicaSets: readonly ReplicaSet[]
+  /** All pods of the namespace: others may stand behind the same Services. */
+  pods: readonly Pod[]
+  services: readonly Service[]
+  /** The Namespace's annotations: defaults of the options. */
+  defaults?: Record<string, string>
+  /** What other Deployments' pods run: pod-template-hash → id. */
+  others: ReadonlyMap<string, string>
+}
+
+/**
+ * Returns the next record; the very same one when nothing changed; undefined while nothing can be said yet (no revision, or its
+ * ReplicaSet has not arrived in our cache). `now` stamps `since`.
+ */
+export function nextRelease(
+  last: ReleaseRecord | undefined,
+  world: World,
+  now: Date,
+): ReleaseRecord | undefined {
+  const { deployment, replicaSets, services } = world
+  const epoch = epochOf(deployment)
+  const known = last?.state.epoch === epoch ? last : undefined
+  // A cache may be older than the record: wait until it has caught up.
+  if (known && deployment.revision < known.state.revision) return known
+  const target = newest(replicaSets.filter(({ revision }) => revision === deployment.revision))
+  if (!target || deployment.revision === 0) return known
+  const pods = world.pods.filter(pod => isOf(deployment, pod))
+  const versions = nextVersions(
+    known?.replicaSets ?? [],
+    replicaSets.map(replicaSet => ({
+      replicaSet,
+      container: appContainer(replicaSet.template, services, world.defaults),
+    })),
+    pods,
+  )
+  const record = versions.find(({ uid }) => uid === target.uid)
+  if (!record) return known
+  const isLatched = known?.state.phase === 'ready' && known.state.revision === deployment.revision
+  const targetPods = pods.filter(pod => pod.controller?.uid === target.uid)
+  const otherPods = pods.filter(pod => pod.controller?.uid !== target.uid)
+  const phase =
+    isLatched || (record.id !== '' && isReady(deployment, targetPods, otherPods)) ? 'ready' : 'rolling'
+  const targetVersion: Version = { id: record.id, name: record.image }
+  const { settled, before } = settle(known, phase === 'ready' ? targetVersion : undefined)
+  const state: Omit<ReleaseState, 'serial' | 'since'> = {
+    namespace: deployment.namespace,
+    name: deployment.name,
+    epoch,
+    revision: deployment.revision,
+    phase,
+    target: { ...targetVersion, hash: target.hash },
+    previous: targetVersion.id !== '' && targetVersion.id === settled?.id ? before : settled,
+    live: liveVersions(world, pods, versions),
+    known: knownRows(versions),
+    why: why(known, world, target, record),
+  }
+  return revise(known, { state, replicaSets: versions, settled, before }, now)
+}
+
+/** creationTimestamp in base 36 seconds, then the uid's first digits: a Deployment made again starts a later epoch. */
+export function epochOf({ creationTimestamp, uid }: Pick<Deployment, 'creationTimestamp' | 'uid'>): string {
+  const seconds = Math.floor(Date.parse(creationTimestamp) / 1000)
+  return `${(Number.isFinite(seconds) ? seconds : 0).toString(36)}-${uid.slice(0, 8)}`
+}
+
+/** By name, since a pod may arrive in our cache before its ReplicaSet: the controller names one `<Deployment>-<hash>`. */
+export function isOf(deployment: Pick<Deployment, 'name'>, { controller, hash, finished }: Pod): boolean {
+  return !finished && controller?.kind === 'ReplicaSet' && controller.name === `${deployment.name}-${hash}`
+}
+
+function newest(replicaSets: readonly ReplicaSet[]): ReplicaSet | undefined {
+  return [...replicaSets].sort((a, b) => (a.creationTimestamp < b.creationTimestamp ? 1 : -1))[0]
+}
+
+function settle(last: ReleaseRecord | undefined, ready: Version | undefined) {
+  const { settled = null, before = null } = last ?? {}
+  return ready && ready.id !== settled?.id ? { settled: ready, before: settled } : { settled, before }
+}
+
+function why(
+  last: ReleaseRecord | undefined,
+  world: World,
+  target: ReplicaSet,
+  { image }: ReplicaSetRecord,
+): Why {
+  if (!last) return 'rollout'
+  if (last.state.revision === world.deployment.revision) return last.state.why
+  // A new template gets a new ReplicaSet, so one that is not the newest has been used before.
+  const isUsedBefore =
+    world.replicaSets.some(({ creationTimestamp }) => creationTimestamp > target.creationTimestamp) ||
+    last.replicaSets.some(({ uid, revision }) => uid === target.uid && revision < last.state.revision)
+  if (isUsedBefore) return 'rollback'
+  return last.state.target.name === image ? 'restart' : 'rollout'
+}
+
+/** What a request can reach: ready, non-terminating pods behind the Services that select the Deployment's pods; without one, its own. */
+function liveVersions(
+  { deployment, pods, services, others }: World,
+  own: readonly Pod[],
+  versions: readonly ReplicaSetRecord[],
+) {
+  const ids = new Map(versions.map(({ hash, id }) => [hash, id]))
+  const fronting = services.filter(service => selects(service, deployment.template.labels))
+  const reachable =
+    fronting.length === 0 ? own : pods.filter(pod => fronting.some(service => selects(service, pod.labels)))
+  const mine = new Set(own)
+  const counts = new Map<string, number>()
+  for (const pod of reachable.filter(isServing)) {
+    const id = mine.has(pod) ? ids.get(pod.hash) : others.get(pod.hash)
+    if (id) counts.set(id, (counts.get(id) ?? 0) + 1)
+  }
+  return [...counts].map(([id, count]) => ({ id, pods: count })).sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function revise(
+  last: ReleaseRecord | undefined,
+  next: Omit<ReleaseRecord, 'state'> & { state: Omit<ReleaseState, 'serial' | 'since'> },
+  now: Date,
+): ReleaseRecord {
+  if (!last) return { ...next, state: { ...next.state, serial: 1, since: rfc3339(now.getTime()) } }
+  const { serial, since } = last.state
+  const changed = { ...next, state: { ...next.state, serial, since } }
+  if (isDeepStrictEqual(withoutCounts(changed.state), withoutCounts(last.state))) {
+    // How many pods are live is told with the next change: alone it is not worth a write to each of them.
+    const unchanged = { ...changed, state: last.state }
+    return isDeepStrictEqual(unchanged, last) ? last : unchanged
+  }
+  const isNewMoment =
+    next.state.revision !== last.state.revision ||
+    next.state.phase !== last.state.phase ||
+    next.state.target.id !== last.state.target.id
+  changed.state.serial = serial + 1
+  if (isNewMoment) changed.state.since = rfc3339(Math.max(now.getTime(), Date.parse(since)))
+  return changed
+}
+
+function withoutCounts(state: ReleaseState) {
+  return { ...state, live: state.live.map(({ id }) => id) }
+}
+
+function rfc3339(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,58 @@
+// The record behind a release state: what must be remembered so that the next state can be worked out, also after a restart.
+// It is the status of the Release object, and read from there only.
+
+import { isCount, isObject, isString, parseReleaseState } from '../protocol/release.ts'
+import type { ReleaseState, Version } from '../protocol/release.ts'
+import { parseMeta } from './objects.ts'
+import type { Meta } from './objects.ts'
+import type { ReplicaSetRecord } from './versions.ts'
+
+export interface ReleaseRecord {
+  state: ReleaseState
+  replicaSets: ReplicaSetRecord[]
+  /** The version of the last revision that became ready, and the one before it. */
+  settled: Version | null
+  before: Version | null
+}
+
+/** The record as the status of a Release: the state's own fields stand at the top, for `kubectl get` and for feeds. */
+export function toStatus({ state, replicaSets, settled, before }: ReleaseRecord): Record<string, unknown> {
+  return { ...state, record: { replicaSets, settled, before } }
+}
+
+/** Takes the status of a Release; returns its record, or undefined when it has none yet or it is not one. */
+export function parseRecord(status: unknown): ReleaseRecord | undefined {
+  const state = parseReleaseState(status)
+  if (!state || !isObject(status) || !isObject(status.record)) return undefined
+  const { replicaSets, settled, before } = status.record
+  if (!Array.isArray(replicaSets)) return undefined
+  const records: ReplicaSetRecord[] = []
+  for (const item of replicaSets as unknown[]) {
+    const record = parseReplicaSetRecord(item)
+    if (!record) return undefined
+    records.push(record)
+  }
+  return { state, replicaSets: records, settled: parseVersion(settled), before: parseVersion(before) }
+}
+
+function parseReplicaSetRecord(data: unknown): ReplicaSetRecord | undefined {
+  if (!isObject(data)) return undefined
+  const { uid, hash, revision, image, digests, id, idle } = data
+  if (!isString(uid) || !isString(hash) || !isCount(revision) || !isString(image)) return undefined
+  if (!Array.isArray(digests) || !digests.every(isString) || !isString(id)) return undefined
+  return { uid, hash, revision, image, digests, id, idle: idle === true }
+}
+
+function parseVersion(data: unknown): Version | null {
+  return isObject(data) && isString(data.id) && isString(data.name) ? { id: data.id, name: data.name } : null
+}
+
+/** The Release object: one per injected Deployment, of the same name, owned by it. */
+export interface Release extends Meta {
+  record: ReleaseRecord | undefined
+}
+
+export function parseRelease(data: unknown): Release | undefined {
+  const meta = parseMeta(data)
+  return meta && isObject(data) ? { ...meta, record: parseRecord(data.status) } : undefined
+}

@@ -1,0 +1,196 @@
+// A tiny cluster for the rules: what the Deployment controller would have written, without running one.
+
+import { nextRelease } from '../../release/next.ts'
+import { parseDeployment, parsePod, parseReplicaSet, parseService } from '../../release/objects.ts'
+import type { Pod, ReplicaSet } from '../../release/objects.ts'
+import type { ReleaseRecord } from '../../release/record.ts'
+
+export const digest = (letter: string) => letter.repeat(64).slice(0, 64)
+export const a = digest('a')
+export const b = digest('b')
+export const c = digest('c')
+
+interface PodFacts {
+  hash: string
+  digest?: string
+  ready?: boolean
+  terminating?: boolean
+  injected?: boolean
+  imageID?: string
+  labels?: Record<string, string>
+  deployment?: string
+}
+
+interface ReplicaSetFacts {
+  hash: string
+  revision: number
+  image: string
+  replicas?: number
+  created?: number
+  uid?: string
+}
+
+interface Facts {
+  revision: number
+  replicas?: number
+  generation?: number
+  observedGeneration?: number
+  status?: { replicas: number; updatedReplicas: number; availableReplicas: number }
+  deadlineExceeded?: boolean
+  replicaSets: ReplicaSetFacts[]
+  pods: PodFacts[]
+  uid?: string
+  created?: string
+  services?: { selector: Record<string, string> }[]
+  others?: Record<string, string>
+}
+
+const time = (second: number) =>
+  new Date(Date.UTC(2026, 10, 22, 9, 0, second)).toISOString().replace('.000', '')
+const template = (image: string) => ({
+  metadata: { labels: { app: 'web' } },
+  spec: {
+    containers: [
+      { name: 'metrics', image: 'exporter:1' },
+      { name: 'web', image, ports: [{ name: 'http', containerPort: 80 }] },
+    ],
+  },
+})
+
+/** Builds what `nextRelease` reads. Without `status` the rollout is complete. */
+export function world(facts: Facts) {
+  const { revision, replicas = 1, generation = 1, observedGeneration = generation } = facts
+  const newest = facts.replicaSets.find(rs => rs.revision === revision)
+  const deployment = parseDeployment({
+    metadata: {
+      name: 'web',
+      namespace: 'shop',
+      uid: facts.uid ?? 'd3f1c2aa-0000-4000-8000-000000000000',
+      creationTimestamp: facts.created ?? time(0),
+      generation,
+      annotations: { 'deployment.kubernetes.io/revision': String(revision) },
+    },
+    spec: { replicas, template: template(newest?.image ?? 'web:0') },
+    status: {
+      observedGeneration,
+      ...(facts.status ?? { replicas, updatedReplicas: replicas, availableReplicas: replicas }),
+      conditions: facts.deadlineExceeded
+        ? [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' }]
+        : [],
+    },
+  })
+  if (!deployment) throw new Error('the test made no Deployment')
+  return {
+    deployment,
+    replicaSets: facts.replicaSets.map(replicaSet),
+    pods: facts.pods.map(pod),
+    services: (facts.services ?? [{ selector: { app: 'web' } }]).map(({ selector }, index) => {
+      const service = parseService({
+        metadata: { name: `service-${index}`, namespace: 'shop' },
+        spec: { selector, ports: [{ port: 80, targetPort: 'http' }] },
+      })
+      if (!service) throw new Error('the test made no Service')
+      return service
+    }),
+    others: new Map(Object.entries(facts.others ?? {})),
+  }
+}
+
+function replicaSet({
+  hash,
+  revision,
+  image,
+  replicas = 1,
+  created = revision,
+  uid = `rs-${hash}`,
+}: ReplicaSetFacts): ReplicaSet {
+  const parsed = parseReplicaSet({
+    metadata: {
+      name: `web-${hash}`,
+      namespace: 'shop',
+      uid,
+      creationTimestamp: time(created),
+      labels: { app: 'web', 'pod-template-hash': hash },
+      annotations: { 'deployment.kubernetes.io/revision': String(revision) },
+      ownerReferences: [{ kind: 'Deployment', name: 'web', uid: 'd3f1c2aa', controller: true }],
+    },
+    spec: { replicas, template: template(image) },
+  })
+  if (!parsed) throw new Error('the test made no ReplicaSet')
+  return parsed
+}
+
+function pod(facts: PodFacts, index: number): Pod {
+  const { hash, digest, ready = true, terminating = false, injected = true, deployment = 'web' } = facts
+  const parsed = parsePod({
+    metadata: {
+      name: `${deployment}-${hash}-${index}`,
+      namespace: 'shop',
+      uid: `pod-${index}`,
+      labels: {
+        app: 'web',
+        'pod-template-hash': hash,
+        ...(injected && { 'spa-reloader.io/injected': 'true' }),
+        ...facts.labels,
+      },
+      ownerReferences: [
+        { kind: 'ReplicaSet', name: `${deployment}-${hash}`, uid: `rs-${hash}`, controller: true },
+      ],
+      ...(terminating && { deletionTimestamp: time(59) }),
+    },
+    spec: { containers: [] },
+    status: {
+      phase: 'Running',
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+      containerStatuses: [
+        {
+          name: 'spa-reloader',
+          imageID: `repo@sha256:${'9'.repeat(64)}`,
+          state: { running: { startedAt: time(1) } },
+        },
+        ...(digest || facts.imageID
+          ? [
+              {
+                name: 'web',
+                imageID: facts.imageID ?? `repo@sha256:${digest}`,
+                state: { running: { startedAt: time(index) } },
+              },
+            ]
+          : []),
+      ],
+    },
+  })
+  if (!parsed) throw new Error('the test made no Pod')
+  return parsed
+}
+
+/** Runs the rules over a history; returns the record after each step. */
+export function play(...steps: Facts[]): ReleaseRecord[] {
+  let last: ReleaseRecord | undefined
+  return steps.map((facts, index) => {
+    const now = new Date(Date.UTC(2026, 10, 22, 10, 0, index))
+    const next = nextRelease(last, world(facts), now)
+    if (!next) throw new Error(`step ${index} gave no record`)
+    last = next
+    return next
+  })
+}
+
+export const webA = { hash: 'aaa', revision: 1, image: 'web:1' }
+export const webB = { hash: 'bbb', revision: 2, image: 'web:2' }
+export const onA: Facts = { revision: 1, replicaSets: [webA], pods: [{ hash: 'aaa', digest: a }] }
+/** Both pods are there, the rollout is under way. */
+export const rollingToB: Facts = {
+  revision: 2,
+  replicaSets: [webA, webB],
+  status: { replicas: 2, updatedReplicas: 1, availableReplicas: 1 },
+  pods: [
+    { hash: 'aaa', digest: a },
+    { hash: 'bbb', digest: b, ready: false },
+  ],
+}
+export const onB: Facts = {
+  revision: 2,
+  replicaSets: [{ ...webA, replicas: 0 }, webB],
+  pods: [{ hash: 'bbb', digest: b }],
+}

@@ -1,0 +1,338 @@
+import t from 'tap'
+import { nextRelease } from '../../release/next.ts'
+import { parseRecord, toStatus } from '../../release/record.ts'
+import { a, b, c, digest, onA, onB, play, rollingToB, webA, webB, world } from './cluster.ts'
+
+const told = (record: {
+  state: { phase: string; revision: number; target: { id: string }; serial: number }
+}) => `${record.state.revision} ${record.state.phase} ${record.state.target.id.slice(0, 1)}`
+
+t.test(
+  'a Deployment that is met complete is ready at once, by the app container and not by the first one',
+  async t => {
+    const [record] = play(onA)
+    t.match(record?.state, {
+      namespace: 'shop',
+      name: 'web',
+      epoch: /^[0-9a-z]{6}-d3f1c2aa$/,
+      serial: 1,
+      revision: 1,
+      phase: 'ready',
+      target: { id: a, name: 'web:1', hash: 'aaa' },
+      previous: null,
+      live: [{ id: a, pods: 1 }],
+      known: [['aaa', a, 1]],
+      why: 'rollout',
+    })
+  },
+)
+
+t.test(
+  'a rollout is rolling until it is complete, then ready, and the version before it is told',
+  async t => {
+    const records = play(onA, rollingToB, onB)
+    t.same(records.map(told), ['1 ready a', '2 rolling b', '2 ready b'])
+    t.same(
+      records.map(({ state }) => state.serial),
+      [1, 2, 3],
+    )
+    t.same(records[1]?.state.previous, { id: a, name: 'web:1' })
+    t.same(records[2]?.state.previous, { id: a, name: 'web:1' })
+    t.same(records[2]?.state.known, [
+      ['bbb', b, 2],
+      ['aaa', a, 1],
+    ])
+  },
+)
+
+t.test('complete is not ready while a ready pod of the old ReplicaSet is left, injected or not', async t => {
+  const left = { ...onB, pods: [...onB.pods, { hash: 'aaa', digest: a, injected: false }] }
+  t.same(play(onA, rollingToB, left, onB).map(told), ['1 ready a', '2 rolling b', '2 rolling b', '2 ready b'])
+})
+
+t.test('a terminating old pod does not count', async t => {
+  const left = { ...onB, pods: [...onB.pods, { hash: 'aaa', digest: a, terminating: true }] }
+  t.equal(told(play(onA, left)[1]!), '2 ready b')
+  t.same(play(onA, left)[1]?.state.live, [{ id: b, pods: 1 }])
+})
+
+t.test('not ready before the target has reported its digest', async t => {
+  const silent = { ...onB, pods: [{ hash: 'bbb' }] }
+  const [, second, third] = play(onA, silent, onB)
+  t.match(second?.state, {
+    phase: 'rolling',
+    target: { id: '', name: 'web:2' },
+    known: [['aaa', a, 1]],
+    previous: { id: a },
+  })
+  t.equal(told(third!), '2 ready b')
+})
+
+t.test('not ready while the controller has not observed the newest generation', async t => {
+  t.equal(told(play(onA, { ...onB, generation: 3, observedGeneration: 2 })[1]!), '2 rolling b')
+})
+
+t.test(
+  'a passed deadline with one new pod ready and no old one is ready; without a ready new pod it is not',
+  async t => {
+    const status = { replicas: 2, updatedReplicas: 2, availableReplicas: 1 }
+    const stuck = { ...onB, replicas: 2, status, deadlineExceeded: true }
+    t.equal(told(play(onA, stuck)[1]!), '2 ready b')
+    t.equal(told(play(onA, { ...stuck, deadlineExceeded: false })[1]!), '2 rolling b')
+    t.equal(
+      told(play(onA, { ...stuck, pods: [{ hash: 'bbb', digest: b, ready: false }] })[1]!),
+      '2 rolling b',
+    )
+  },
+)
+
+t.test(
+  'ready is latched: scaling, an unready pod and a restart of the controller do not take it back',
+  async t => {
+    const scaling = { ...onB, replicas: 3, status: { replicas: 3, updatedReplicas: 3, availableReplicas: 1 } }
+    const records = play(onA, onB, scaling, { ...onB, pods: [{ hash: 'bbb', digest: b, ready: false }] })
+    t.same(records.map(told), ['1 ready a', '2 ready b', '2 ready b', '2 ready b'])
+    const restored = parseRecord(JSON.parse(JSON.stringify(toStatus(records[2]!))))
+    t.equal(told(nextRelease(restored, world(scaling), new Date())!), '2 ready b')
+  },
+)
+
+t.test('nothing new gives the very same record, also after a restart of the controller', async t => {
+  const [record] = play(onA)
+  t.equal(nextRelease(record, world(onA), new Date()), record)
+  const restored = parseRecord(JSON.parse(JSON.stringify(toStatus(record!))))
+  t.equal(nextRelease(restored, world(onA), new Date()), restored)
+})
+
+t.test('the number of live pods alone is not a change', async t => {
+  const two = { ...onA, replicas: 2, pods: [...onA.pods, { hash: 'aaa', digest: a }] }
+  const [first, second] = play(onA, two)
+  t.equal(second?.state, first?.state)
+})
+
+t.test('a rollback is a new revision of the old version', async t => {
+  const backToA = {
+    revision: 3,
+    replicaSets: [
+      { ...webA, revision: 3, created: 1 },
+      { ...webB, replicas: 0 },
+    ],
+    pods: [{ hash: 'aaa', digest: a }],
+  }
+  const record = play(onA, onB, backToA)[2]
+  t.match(record?.state, {
+    revision: 3,
+    phase: 'ready',
+    target: { id: a },
+    previous: { id: b },
+    why: 'rollback',
+  })
+})
+
+t.test('a rollback before completion goes back to a version that never left', async t => {
+  const backToA = {
+    revision: 3,
+    replicaSets: [
+      { ...webA, revision: 3, created: 1 },
+      { ...webB, replicas: 0 },
+    ],
+    pods: [{ hash: 'aaa', digest: a }],
+  }
+  const record = play(onA, rollingToB, backToA)[2]
+  t.match(record?.state, { revision: 3, phase: 'ready', target: { id: a }, previous: null, why: 'rollback' })
+})
+
+t.test('a restart with the same bytes keeps the id', async t => {
+  const restarted = {
+    revision: 2,
+    replicaSets: [
+      { ...webA, replicas: 0 },
+      { hash: 'rrr', revision: 2, image: 'web:1' },
+    ],
+    pods: [{ hash: 'rrr', digest: a }],
+  }
+  const record = play(onA, restarted)[1]
+  t.match(record?.state, {
+    revision: 2,
+    phase: 'ready',
+    target: { id: a, hash: 'rrr' },
+    previous: null,
+    why: 'restart',
+  })
+})
+
+t.test('a re-pushed tag after a restart is a new version', async t => {
+  const restarted = {
+    revision: 2,
+    replicaSets: [
+      { ...webA, replicas: 0 },
+      { hash: 'rrr', revision: 2, image: 'web:1' },
+    ],
+    pods: [{ hash: 'rrr', digest: b }],
+  }
+  t.match(play(onA, restarted)[1]?.state, {
+    target: { id: b, name: 'web:1' },
+    previous: { id: a },
+    why: 'restart',
+  })
+})
+
+t.test('nodes that report different digests of one image are one version, whichever comes first', async t => {
+  const both = {
+    ...onA,
+    replicas: 2,
+    pods: [
+      { hash: 'aaa', digest: a },
+      { hash: 'aaa', digest: c },
+    ],
+  }
+  const restarted = {
+    revision: 2,
+    replicaSets: [
+      { ...webA, replicas: 0 },
+      { hash: 'rrr', revision: 2, image: 'web:1' },
+    ],
+    pods: [{ hash: 'rrr', digest: c }],
+  }
+  t.match(play(both, restarted)[1]?.state, {
+    target: { id: a },
+    known: [
+      ['rrr', a, 2],
+      [c, a, 2],
+      ['aaa', a, 1],
+    ],
+  })
+})
+
+t.test('an id that turns out to be another name of an older version becomes an alias of it', async t => {
+  const restarted = (pods: { hash: string; digest: string }[]) => ({
+    revision: 2,
+    replicas: pods.length,
+    replicaSets: [
+      { ...webA, replicas: 0 },
+      { hash: 'rrr', revision: 2, image: 'web:1' },
+    ],
+    pods,
+  })
+  const [, second, third] = play(
+    onA,
+    restarted([{ hash: 'rrr', digest: c }]),
+    restarted([
+      { hash: 'rrr', digest: c },
+      { hash: 'rrr', digest: a },
+    ]),
+  )
+  t.equal(second?.state.target.id, c)
+  t.match(third?.state, {
+    target: { id: a },
+    known: [
+      ['rrr', a, 2],
+      [c, a, 2],
+      ['aaa', a, 1],
+    ],
+  })
+})
+
+t.test(
+  'a tag that moves while a ReplicaSet is in use does not change its id; used again it does',
+  async t => {
+    const moved = { ...onA, replicas: 2, pods: [...onA.pods, { hash: 'aaa', digest: c }] }
+    const replaced = { ...onA, pods: [{ hash: 'aaa', digest: c }] }
+    t.equal(play(onA, moved, replaced)[2]?.state.target.id, a)
+    t.equal(
+      play(onA, replaced)[1]?.state.target.id,
+      a,
+      'one pod rescheduled to a node that reports another digest',
+    )
+    const reused = {
+      revision: 3,
+      replicaSets: [
+        { ...webA, revision: 3, created: 1 },
+        { ...webB, replicas: 0 },
+      ],
+      pods: [{ hash: 'aaa', digest: c }],
+    }
+    t.match(play(onA, onB, reused)[2]?.state, {
+      target: { id: c },
+      known: [
+        ['aaa', c, 3],
+        ['bbb', b, 2],
+      ],
+    })
+    const empty = { ...onA, replicas: 0, replicaSets: [{ ...webA, replicas: 0 }], pods: [] }
+    t.equal(play(onA, empty, replaced)[2]?.state.target.id, c, 'scaled to 0 and back')
+  },
+)
+
+t.test('a digest pinned in the spec is believed before any status', async t => {
+  const image = `web@sha256:${b}`
+  const pinned = {
+    revision: 2,
+    replicaSets: [webA, { hash: 'ppp', revision: 2, image }],
+    pods: [{ hash: 'ppp', digest: c }],
+  }
+  t.match(play(onA, pinned)[1]?.state, { phase: 'ready', target: { id: b, name: image } })
+})
+
+t.test('an image changed at 0 replicas is rolling until a pod serves it', async t => {
+  const empty = {
+    ...onB,
+    replicas: 0,
+    replicaSets: [
+      { ...webA, replicas: 0 },
+      { ...webB, replicas: 0 },
+    ],
+    pods: [],
+  }
+  t.same(play(onA, empty, onB).map(told), ['1 ready a', '2 rolling ', '2 ready b'])
+})
+
+t.test('a Deployment that was made again starts a later epoch at serial 1', async t => {
+  const again = { ...onA, uid: '11111111-0000-4000-8000-000000000000', created: '2026-11-22T11:00:00Z' }
+  const [first, second] = play(onA, again)
+  t.equal(second?.state.serial, 1)
+  t.ok(second!.state.epoch > first!.state.epoch)
+})
+
+t.test('a cache that lags behind the record changes nothing', async t => {
+  const [first, second] = play(onA, onB)
+  t.equal(nextRelease(second, world(onA), new Date()), second)
+  const withoutTarget = { ...onB, replicaSets: [webA] }
+  t.equal(nextRelease(first, world(withoutTarget), new Date()), first)
+  t.equal(nextRelease(undefined, world(withoutTarget), new Date()), undefined)
+})
+
+t.test('pods of another Deployment behind the same Service are live too', async t => {
+  const canary = { hash: 'ccc', deployment: 'web-canary', digest: c }
+  const facts = { ...onA, pods: [...onA.pods, canary], others: { ccc: c } }
+  t.same(play(facts)[0]?.state.live, [
+    { id: a, pods: 1 },
+    { id: c, pods: 1 },
+  ])
+  t.same(
+    play({ ...facts, services: [] })[0]?.state.live,
+    [{ id: a, pods: 1 }],
+    'without a Service only its own',
+  )
+})
+
+t.test('since never goes back, even when the clock does', async t => {
+  const [first] = play(onA)
+  const second = nextRelease(first, world(onB), new Date(0))
+  t.equal(second?.state.since, first?.state.since)
+})
+
+t.test('many revisions keep the record bounded, and never drop one that exists', async t => {
+  const history = Array.from({ length: 50 }, (_, index) => {
+    const rs = { hash: `h${index}`, revision: index + 1, image: `web:${index}` }
+    return {
+      revision: index + 1,
+      replicaSets: [rs],
+      pods: [{ hash: rs.hash, digest: digest((index % 16).toString(16)) }],
+    }
+  })
+  const record = play(...history)[49]
+  t.equal(record?.replicaSets.length, 32)
+  t.equal(record?.state.known[0]?.[0], 'h49')
+  t.ok(JSON.stringify(record?.state).length < 8_000, 'fits well into an annotation')
+})

@@ -1,0 +1,75 @@
+// Watches the namespaces that carry the label, each by itself: nothing is read of the others.
+
+import { label } from '../protocol/names.ts'
+import { reason } from '../protocol/log.ts'
+import type { Log } from '../protocol/log.ts'
+import type { ReleaseState } from '../protocol/release.ts'
+import type { Api } from '../release/api.ts'
+import { parseNamespace } from '../release/objects.ts'
+import { watchResource } from '../release/watch.ts'
+import { watchNamespace } from './namespace.ts'
+import type { WatchedNamespace } from './namespace.ts'
+
+export interface ControllerOptions {
+  api: Api
+  log: Log
+  onState?(state: ReleaseState): void
+}
+
+export interface Controller {
+  /** Resolves when the labelled namespaces have been listed. */
+  synced: Promise<void>
+  /** Undefined when it does not carry the label, or when we have not heard of it yet. */
+  namespace(name: string): WatchedNamespace | undefined
+  annotations(name: string): Record<string, string> | undefined
+  close(): Promise<void>
+}
+
+export function createController({ api, log, onState }: ControllerOptions): Controller {
+  const watched = new Map<string, WatchedNamespace>()
+  const namespaces = watchResource({
+    api,
+    log,
+    path: '/api/v1/namespaces',
+    labelSelector: `${label.inject}=enabled`,
+    parse: parseNamespace,
+    onChange: ({ type, object }) => (type === 'delete' ? forget(object.name) : watch(object.name)),
+  })
+  return {
+    synced: namespaces.synced,
+    namespace: name => watched.get(name),
+    annotations,
+    close,
+  }
+
+  function annotations(namespace: string): Record<string, string> | undefined {
+    return namespaces.objects.get(namespace)?.annotations
+  }
+
+  function watch(namespace: string): void {
+    if (watched.has(namespace)) return
+    log('namespace watched', { namespace })
+    watched.set(
+      namespace,
+      watchNamespace({
+        api,
+        namespace,
+        log,
+        defaults: () => annotations(namespace) ?? {},
+        ...(onState && { onState }),
+      }),
+    )
+  }
+
+  function forget(namespace: string): void {
+    const gone = watched.get(namespace)
+    watched.delete(namespace)
+    gone?.close().catch((error: unknown) => log('namespace not closed', { namespace, reason: reason(error) }))
+    log('namespace left', { namespace })
+  }
+
+  async function close(): Promise<void> {
+    await namespaces.close()
+    await Promise.all([...watched.values()].map(namespace => namespace.close()))
+  }
+}

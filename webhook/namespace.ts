@@ -1,0 +1,216 @@
+// One labelled namespace: copies of its objects, and for each injected Deployment the loop
+// objects → next record → Release → pods. It is level-based: what moved only says where to look.
+
+import { isDeepStrictEqual } from 'node:util'
+import { annotation } from '../protocol/names.ts'
+import { compareStates, parseReleaseState } from '../protocol/release.ts'
+import type { ReleaseState } from '../protocol/release.ts'
+import type { Log } from '../protocol/log.ts'
+import type { Api } from '../release/api.ts'
+import { epochOf, isOf, nextRelease } from '../release/next.ts'
+import { parseDeployment, parsePod, parseReplicaSet, parseService, selects } from '../release/objects.ts'
+import type { Deployment, Pod, Service } from '../release/objects.ts'
+import { parseRelease } from '../release/record.ts'
+import type { Release, ReleaseRecord } from '../release/record.ts'
+import { watchResource } from '../release/watch.ts'
+import { createQueue } from './queue.ts'
+import { readRelease, releasesPath, writeRelease } from './releases.ts'
+import { stamp, unstamped } from './stamp.ts'
+
+export interface NamespaceOptions {
+  api: Api
+  namespace: string
+  log: Log
+  /** The Namespace's annotations. */
+  defaults(): Record<string, string>
+  now?(): Date
+  /** Told of each state that was written. */
+  onState?(state: ReleaseState): void
+}
+
+export interface WatchedNamespace {
+  /** Resolves when every kind of object has been listed. */
+  synced: Promise<void>
+  services(): Service[]
+  /** The last known release state of a Deployment. */
+  state(deployment: string): ReleaseState | undefined
+  deployment(name: string): Deployment | undefined
+  close(): Promise<void>
+}
+
+const gatherMs = 20 // a rollout moves many objects at once; a person does not notice 20 ms
+
+export function watchNamespace({
+  api,
+  namespace,
+  log,
+  defaults,
+  now = () => new Date(),
+  onState,
+}: NamespaceOptions): WatchedNamespace {
+  /** What we wrote last: our copy of the Releases lags behind our own writes. */
+  const written = new Map<
+    string,
+    { record: ReleaseRecord | undefined; resourceVersion: string | undefined }
+  >()
+  const queue = createQueue({ work: reconcile, gatherMs, log })
+  const core = `/api/v1/namespaces/${namespace}`
+  const apps = `/apis/apps/v1/namespaces/${namespace}`
+  const deployments = watchResource({
+    api,
+    log,
+    path: `${apps}/deployments`,
+    parse: parseDeployment,
+    onChange: ({ object }) => queue.add(object.name),
+  })
+  const replicaSets = watchResource({
+    api,
+    log,
+    path: `${apps}/replicasets`,
+    parse: parseReplicaSet,
+    onChange: ({ object }) => object.controller?.kind === 'Deployment' && queue.add(object.controller.name),
+  })
+  const pods = watchResource({
+    api,
+    log,
+    path: `${core}/pods`,
+    parse: parsePod,
+    onChange: ({ object }) => podMoved(object),
+  })
+  const services = watchResource({
+    api,
+    log,
+    path: `${core}/services`,
+    parse: parseService,
+    onChange: ({ object }) => queueSelected([object]),
+  })
+  const releases = watchResource({
+    api,
+    log,
+    path: releasesPath(namespace),
+    parse: parseRelease,
+    onChange: ({ type, object }) => releaseMoved(type, object),
+  })
+  const watches = [deployments, replicaSets, pods, services, releases]
+  const synced = Promise.all(watches.map(watch => watch.synced)).then(() => {
+    for (const { name } of deployments.objects.values()) queue.add(name)
+  })
+  synced.catch(() => {}) // closed before: nobody has to hear
+  return {
+    synced,
+    services: () => [...services.objects.values()],
+    state: name => recordOf(name)?.state,
+    deployment: name => deployments.objects.get(`${namespace}/${name}`),
+    close,
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all([...watches.map(watch => watch.close()), queue.close()])
+  }
+
+  function podMoved(pod: Pod): void {
+    if (pod.controller?.kind !== 'ReplicaSet') return
+    queue.add(pod.controller.name.slice(0, -pod.hash.length - 1))
+    queueSelected([...services.objects.values()].filter(service => selects(service, pod.labels)))
+  }
+
+  /** A Service connects Deployments: what is live behind it may have changed for each of them. */
+  function queueSelected(moved: readonly Service[]): void {
+    for (const { name, template } of deployments.objects.values())
+      if (moved.some(service => selects(service, template.labels))) queue.add(name)
+  }
+
+  function releaseMoved(type: 'upsert' | 'delete', release: Release): void {
+    const mine = written.get(release.name)
+    if (type === 'delete' && mine)
+      written.set(release.name, { record: mine.record, resourceVersion: undefined })
+    if (type === 'delete' || !mine) queue.add(release.name)
+  }
+
+  function recordOf(name: string): ReleaseRecord | undefined {
+    return written.get(name)?.record ?? releases.objects.get(`${namespace}/${name}`)?.record
+  }
+
+  async function reconcile(name: string): Promise<void> {
+    await synced // a state worked out from half of the objects would be wrong
+    const deployment = deployments.objects.get(`${namespace}/${name}`)
+    if (!deployment) {
+      written.delete(name)
+      return
+    }
+    const own = [...pods.objects.values()].filter(pod => isOf(deployment, pod))
+    const release = releases.objects.get(`${namespace}/${name}`)
+    if (!release && !written.has(name) && !own.some(pod => pod.injected)) return
+    const last = recordOf(name)
+    const next = nextRelease(
+      last,
+      {
+        deployment,
+        replicaSets: [...replicaSets.objects.values()].filter(
+          ({ controller }) => controller?.uid === deployment.uid,
+        ),
+        pods: [...pods.objects.values()],
+        services: [...services.objects.values()],
+        defaults: defaults(),
+        others: otherVersions(name),
+      },
+      now(),
+    )
+    if (!next) return
+    const record = last?.state.epoch === next.state.epoch ? next : continued(next, own, epochOf(deployment))
+    const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : release?.resourceVersion
+    if (record !== last || !resourceVersion) await write(deployment, record, resourceVersion, last)
+    const late = unstamped(record.state, own)
+    const count = await stamp(api, record.state, late)
+    if (count > 0) log('pods told', { namespace, name, serial: record.state.serial, pods: count })
+  }
+
+  async function write(
+    deployment: Deployment,
+    record: ReleaseRecord,
+    resourceVersion: string | undefined,
+    last: ReleaseRecord | undefined,
+  ): Promise<void> {
+    const { name } = deployment
+    const release = await writeRelease(api, deployment, record, resourceVersion)
+    if (!release) {
+      const theirs = await readRelease(api, namespace, name)
+      written.set(name, { record: theirs?.record ?? last, resourceVersion: theirs?.resourceVersion })
+      throw new Error('the Release was written by somebody else')
+    }
+    written.set(name, { record, resourceVersion: release.resourceVersion })
+    const { state } = record
+    if (isDeepStrictEqual(state, last?.state)) return
+    const { serial, revision, phase, target, why } = state
+    log('release state', { namespace, name, serial, revision, phase, image: target.name, id: target.id, why })
+    onState?.(state)
+  }
+
+  function otherVersions(name: string): Map<string, string> {
+    const versions = new Map<string, string>()
+    for (const other of deployments.objects.values()) {
+      if (other.name === name) continue
+      for (const { hash, id } of recordOf(other.name)?.replicaSets ?? [])
+        if (id !== '') versions.set(hash, id)
+    }
+    return versions
+  }
+}
+
+/** A first record where pods already carry states (the Release was deleted): sidecars would ignore a lower serial. */
+function continued(record: ReleaseRecord, pods: readonly Pod[], epoch: string): ReleaseRecord {
+  let newest: ReleaseState | undefined
+  for (const pod of pods) {
+    const state = parseStamp(pod)
+    if (state?.epoch === epoch && (!newest || compareStates(state, newest) > 0)) newest = state
+  }
+  return newest ? { ...record, state: { ...record.state, serial: newest.serial + 1 } } : record
+}
+
+function parseStamp(pod: Pod): ReleaseState | undefined {
+  try {
+    return parseReleaseState(JSON.parse(pod.annotations[annotation.release] ?? ''))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,72 @@
+// Writes Release objects: the one durable record of each Deployment's state. We are its only writer; should there be another one
+// after all (two controllers for a moment), the resource version makes the later write fail, and we look again.
+
+import { group, resource } from '../protocol/names.ts'
+import { ApiUnreachable, refusal } from '../release/api.ts'
+import type { Api, ApiResponse } from '../release/api.ts'
+import type { Deployment } from '../release/objects.ts'
+import { parseRelease, toStatus } from '../release/record.ts'
+import type { Release, ReleaseRecord } from '../release/record.ts'
+
+const apiVersion = `${group}/${resource.version}`
+
+export function releasesPath(namespace: string): string {
+  return `/apis/${apiVersion}/namespaces/${namespace}/${resource.plural}`
+}
+
+/**
+ * Writes a record, making the Release first when there is none. Returns the Release as written; undefined when somebody else wrote in
+ * the meantime (or deleted it): read it and work the state out again. Throws on any other refusal.
+ */
+export async function writeRelease(
+  api: Api,
+  deployment: Deployment,
+  record: ReleaseRecord,
+  resourceVersion: string | undefined,
+): Promise<Release | undefined> {
+  const version = resourceVersion ?? (await create(api, deployment))?.resourceVersion
+  if (!version) return undefined
+  const { namespace, name } = deployment
+  const response = await api.request({
+    method: 'PUT',
+    path: `${releasesPath(namespace)}/${name}/status`,
+    body: {
+      apiVersion,
+      kind: resource.kind,
+      metadata: { name, namespace, resourceVersion: version },
+      status: toStatus(record),
+    },
+  })
+  if (response.status === 409 || response.status === 404) return undefined
+  return expectRelease(response)
+}
+
+/** Reads one; undefined when there is none. */
+export async function readRelease(api: Api, namespace: string, name: string): Promise<Release | undefined> {
+  const response = await api.request({ path: `${releasesPath(namespace)}/${name}` })
+  return response.status === 404 ? undefined : expectRelease(response)
+}
+
+async function create(api: Api, deployment: Deployment): Promise<Release | undefined> {
+  const { namespace, name, uid } = deployment
+  const response = await api.request({
+    method: 'POST',
+    path: releasesPath(namespace),
+    body: {
+      apiVersion,
+      kind: resource.kind,
+      metadata: {
+        name,
+        namespace,
+        ownerReferences: [{ apiVersion: 'apps/v1', kind: 'Deployment', name, uid }],
+      },
+    },
+  })
+  return response.status === 409 ? undefined : expectRelease(response)
+}
+
+function expectRelease(response: ApiResponse): Release {
+  const release = response.status < 300 ? parseRelease(response.body) : undefined
+  if (!release) throw new ApiUnreachable(`a Release was refused: ${refusal(response)}`)
+  return release
+}
