@@ -41,6 +41,8 @@ export const annotation = {
   release: `${group}/release`,
   /** Kubernetes' own: grows with each rollout and each rollback. */
   revision: 'deployment.kubernetes.io/revision',
+  /** On Namespaces of OpenShift: the user ids that its pods may have. */
+  openshiftUserIds: 'openshift.io/sa.scc.uid-range',
 } as const
 
 export const resource = { group, version: 'v1', plural: 'releases', kind: 'Release' } as const

@@ -1,0 +1,330 @@
+// A scheduler and a kubelet that run nothing: pods are bound to a node of that name, reported as running and ready with an
+// IP and an imageID per container, and taken away when deleted. What a test wants otherwise it sets here.
+// As on a real node, a container's image is resolved once, when it starts: a later change of `images` re-pushes the tag.
+
+import { createHash } from 'node:crypto'
+import type { Api, KubernetesObject } from './api.ts'
+
+export interface FakeKubelet {
+  /** Image as written in a pod → the 64 hex digits of what its tag stands for now. Others get digits made of their name. */
+  images: Map<string, string>
+  /** How imageID is written; a test may set its own. Default `repoDigest`. */
+  formatImageId: ImageIdFormat
+  /** How long deleted pods go on terminating. Default 0; it is read when the deletion is seen. */
+  terminationMs: number
+  /**
+   * Holds pods back, those that are running included: before their containers start (`start`) or before they are ready
+   * (`ready`, the default). Returns what lets them go on.
+   */
+  hold: (isHeld: (pod: Pod) => boolean, at?: 'start' | 'ready') => () => void
+  /** Ends the life of pods that terminate, whatever `terminationMs` said. */
+  endTerminating: (isMeant?: (pod: Pod) => boolean) => void
+  close: () => void
+}
+
+export type ImageIdFormat = (image: string, hex: string, pod: Pod, node: string) => string
+
+/** The forms seen in clusters: a repo digest (pulled), a bare config digest (side-loaded) and plain hex (older CRI-O). */
+export const imageIdFormats = {
+  repoDigest: (image, hex) => `${repository(image)}@sha256:${hex}`,
+  digest: (_image, hex) => `sha256:${hex}`,
+  hex: (_image, hex) => hex,
+} as const satisfies Record<string, ImageIdFormat>
+
+export type Pod = KubernetesObject & {
+  metadata: {
+    namespace: string
+    deletionTimestamp?: string
+    labels?: Record<string, string>
+    annotations?: Record<string, string>
+  }
+  spec: PodSpec
+  status: PodStatus
+}
+
+interface PodSpec {
+  nodeName?: string
+  schedulingGates?: unknown[]
+  initContainers?: Container[]
+  containers: Container[]
+}
+
+interface Container {
+  name: string
+  image: string
+  restartPolicy?: string
+}
+
+interface PodStatus {
+  phase?: string
+  conditions?: { type: string; status: string; lastTransitionTime?: string }[]
+  containerStatuses?: unknown[]
+}
+
+/** What stays the same as long as a pod lives. */
+interface Sandbox {
+  podIP: string
+  containers: Map<string, { containerID: string; imageID: string; startedAt: string }>
+}
+
+/** Registers the nodes and starts to run pods. `api` is the administrator's. */
+export async function startFakeKubelet(
+  api: Pick<Api, 'watch'> & { api: Api['request'] },
+  { nodes = ['node-1', 'node-2'] }: { nodes?: string[] } = {},
+): Promise<FakeKubelet> {
+  for (const name of nodes) await register(name)
+  const pods = new Map<string, Pod>() // by uid, as last seen
+  const sandboxes = new Map<string, Sandbox>()
+  const holds = new Set<{ isHeld: (pod: Pod) => boolean; at: 'start' | 'ready' }>()
+  const ends = new Map<string, NodeJS.Timeout>()
+  const writing = new Set<string>()
+  let bound = 0
+  let isClosed = false
+  const kubelet: FakeKubelet = {
+    images: new Map(),
+    formatImageId: imageIdFormats.repoDigest,
+    terminationMs: 0,
+    hold,
+    endTerminating,
+    close,
+  }
+  const watch = api.watch('/api/v1/pods', ({ type, object }) => {
+    const pod = object as Pod
+    if (type === 'DELETED') return forget(pod.metadata.uid)
+    pods.set(pod.metadata.uid, pod)
+    sync(pod.metadata.uid)
+  })
+  return kubelet
+
+  function hold(isHeld: (pod: Pod) => boolean, at: 'start' | 'ready' = 'ready') {
+    const held = { isHeld, at }
+    holds.add(held)
+    for (const uid of pods.keys()) sync(uid)
+    return () => {
+      holds.delete(held)
+      for (const uid of pods.keys()) sync(uid)
+    }
+  }
+
+  function endTerminating(isMeant: (pod: Pod) => boolean = () => true) {
+    for (const pod of pods.values()) if (pod.metadata.deletionTimestamp && isMeant(pod)) void remove(pod)
+  }
+
+  function close() {
+    isClosed = true
+    watch.close()
+    for (const timer of ends.values()) clearTimeout(timer)
+  }
+
+  async function register(name: string) {
+    const { status, body } = await api.api('POST', '/api/v1/nodes', { metadata: { name } })
+    if (status !== 201 && status !== 409) throw new Error(`no node ${name}: ${JSON.stringify(body)}`)
+  }
+
+  function forget(uid: string) {
+    pods.delete(uid)
+    sandboxes.delete(uid)
+    clearTimeout(ends.get(uid))
+    ends.delete(uid)
+  }
+
+  /** One write at a time for each pod; what changed meanwhile is seen by the next round. */
+  function sync(uid: string) {
+    const pod = pods.get(uid)
+    if (!pod || isClosed || writing.has(uid)) return
+    if (pod.metadata.deletionTimestamp) return terminate(pod)
+    const write = nextWrite(pod)
+    if (!write) return
+    writing.add(uid)
+    void write()
+      .then(
+        ({ status, body }) => {
+          const latest = pods.get(uid)
+          // Our own write, seen before its event, so that it is not written again.
+          if (latest === pod && status === 200) pods.set(uid, body as Pod)
+          return status < 300
+        },
+        () => false, // the API server restarts
+      )
+      .then(isWritten => {
+        writing.delete(uid)
+        if (isWritten) sync(uid)
+        else setTimeout(sync, 100, uid).unref()
+      })
+  }
+
+  function nextWrite(pod: Pod): (() => ReturnType<Api['request']>) | undefined {
+    const path = pathOf(pod)
+    const { nodeName, schedulingGates = [] } = pod.spec
+    if (!nodeName) {
+      if (schedulingGates.length > 0 || isBound(pod)) return undefined
+      const target = { kind: 'Node', name: nodes[bound++ % nodes.length] }
+      return () => api.api('POST', `${path}/binding`, { metadata: { name: pod.metadata.name }, target })
+    }
+    if (!nodes.includes(nodeName)) return undefined
+    const status = statusOf(pod, nodeName)
+    if (isReported(pod) && status.phase === pod.status.phase && isReady(status) === isReady(pod.status))
+      return undefined
+    return () => api.api('PATCH', `${path}/status`, { metadata: { uid: pod.metadata.uid }, status })
+  }
+
+  /** Bound by us, but the event that tells the node's name has not come yet. */
+  function isBound(pod: Pod): boolean {
+    return (pod.status.conditions ?? []).some(
+      ({ type, status }) => type === 'PodScheduled' && status === 'True',
+    )
+  }
+
+  function statusOf(pod: Pod, node: string) {
+    const held = [...holds].filter(({ isHeld }) => isHeld(pod)).map(({ at }) => at)
+    const hasSandbox = sandboxes.has(pod.metadata.uid)
+    if (held.includes('start') && !hasSandbox) return waitingStatus(pod)
+    return runningStatus(pod, sandboxOf(pod, node), held.length === 0)
+  }
+
+  function sandboxOf(pod: Pod, node: string): Sandbox {
+    const { uid } = pod.metadata
+    const known = sandboxes.get(uid)
+    if (known) return known
+    const startedAt = timestamp()
+    const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+    const sandbox: Sandbox = {
+      podIP: `10.244.${(sandboxesMade >> 8) & 255}.${sandboxesMade++ & 255 || 1}`,
+      containers: new Map(
+        all.map(({ name, image }) => {
+          const hex = kubelet.images.get(image) ?? pinned(image) ?? sha256(image)
+          const imageID = kubelet.formatImageId(image, hex, pod, node)
+          return [name, { containerID: `containerd://${sha256(uid + name)}`, imageID, startedAt }]
+        }),
+      ),
+    }
+    sandboxes.set(uid, sandbox)
+    return sandbox
+  }
+
+  function terminate(pod: Pod) {
+    const { uid } = pod.metadata
+    if (ends.has(uid)) return
+    ends.set(
+      uid,
+      setTimeout(() => void remove(pod), kubelet.terminationMs),
+    )
+  }
+
+  async function remove(pod: Pod): Promise<void> {
+    const { uid } = pod.metadata
+    try {
+      const { status } = await api.api('DELETE', pathOf(pod), {
+        gracePeriodSeconds: 0,
+        preconditions: { uid },
+      })
+      if (status < 500) return
+    } catch {
+      // The API server restarts.
+    }
+    if (!isClosed)
+      ends.set(
+        uid,
+        setTimeout(() => void remove(pod), 100),
+      )
+  }
+}
+
+let sandboxesMade = 0
+
+function waitingStatus(pod: Pod) {
+  const waiting = ({ name, image }: Container) => ({
+    name,
+    image,
+    imageID: '',
+    ready: false,
+    started: false,
+    restartCount: 0,
+    state: { waiting: { reason: 'ContainerCreating' } },
+  })
+  return {
+    phase: 'Pending',
+    conditions: conditions(pod, { Initialized: false, ContainersReady: false, Ready: false }),
+    initContainerStatuses: (pod.spec.initContainers ?? []).map(waiting),
+    containerStatuses: pod.spec.containers.map(waiting),
+  }
+}
+
+function runningStatus(pod: Pod, { podIP, containers }: Sandbox, ready: boolean) {
+  const running = (container: Container, isReady: boolean) => {
+    const { imageID, containerID, startedAt } = containers.get(container.name)!
+    const { name, image } = container
+    return {
+      ...{ name, image, imageID, containerID, ready: isReady, started: true, restartCount: 0 },
+      state: { running: { startedAt } },
+    }
+  }
+  const completed = (container: Container) => {
+    const status = running(container, true)
+    const { startedAt } = status.state.running
+    const terminated = {
+      exitCode: 0,
+      reason: 'Completed',
+      startedAt,
+      finishedAt: startedAt,
+      containerID: status.containerID,
+    }
+    return { ...status, started: false, state: { terminated } }
+  }
+  return {
+    phase: 'Running',
+    podIP,
+    podIPs: [{ ip: podIP }],
+    hostIP: '192.0.2.10',
+    hostIPs: [{ ip: '192.0.2.10' }],
+    startTime: containers.values().next().value?.startedAt,
+    conditions: conditions(pod, { Initialized: true, ContainersReady: ready, Ready: ready }),
+    initContainerStatuses: (pod.spec.initContainers ?? []).map(container =>
+      // restartPolicy Always makes an init container a sidecar: it goes on running.
+      container.restartPolicy === 'Always' ? running(container, true) : completed(container),
+    ),
+    containerStatuses: pod.spec.containers.map(container => running(container, ready)),
+  }
+}
+
+/** All of the pod's conditions: those named with their new status, the others as they are. */
+function conditions(pod: Pod, changes: Record<string, boolean>) {
+  const before = pod.status.conditions ?? []
+  const kept = before.filter(({ type }) => !(type in changes))
+  const changed = Object.entries(changes).map(([type, isTrue]) => {
+    const status = isTrue ? 'True' : 'False'
+    const old = before.find(condition => condition.type === type)
+    return old?.status === status ? old : { type, status, lastTransitionTime: timestamp() }
+  })
+  return [...kept, ...changed]
+}
+
+function isReported(pod: Pod): boolean {
+  return pod.status.containerStatuses !== undefined
+}
+
+function isReady(status: PodStatus): boolean {
+  return (status.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
+}
+
+function pathOf(pod: Pod): string {
+  return `/api/v1/namespaces/${pod.metadata.namespace}/pods/${pod.metadata.name}`
+}
+
+/** The image without tag and digest. A colon before the last slash belongs to the registry's port. */
+function repository(image: string): string {
+  return image.replace(/@.*$/, '').replace(/:[^/:]*$/, '')
+}
+
+function pinned(image: string): string | undefined {
+  return /@sha256:([0-9a-f]{64})$/.exec(image)?.[1]
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** Kubernetes' times are whole seconds. */
+function timestamp(): string {
+  return new Date().toISOString().replace(/\.\d+Z$/, 'Z')
+}

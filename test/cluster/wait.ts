@@ -1,0 +1,26 @@
+// Waiting for a cluster to come round.
+
+import { setTimeout as delay } from 'node:timers/promises'
+
+/**
+ * Asks until there is an answer: anything but false, undefined or a rejection. Rejects after `seconds`, naming `what` was
+ * waited for and the last rejection. The limit is generous because machines differ; it is no assertion on speed.
+ */
+export async function until<T>(
+  what: string,
+  ask: () => T | Promise<T>,
+  seconds = 60,
+): Promise<Exclude<T, false | undefined>> {
+  const end = Date.now() + seconds * 1_000
+  let last: unknown
+  while (Date.now() < end) {
+    try {
+      const answer = await ask()
+      if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>
+    } catch (error) {
+      last = error
+    }
+    await delay(50)
+  }
+  throw new Error(`waited ${seconds} s in vain for ${what}`, { cause: last })
+}

@@ -1,0 +1,27 @@
+// The webhook's configuration, read once from the environment.
+
+import env from 'env-var'
+import { port, systemNamespace, webhookEnv } from '../protocol/names.ts'
+
+export interface Config {
+  /** The sidecar's image, as it is written into pods. */
+  sidecarImage: string
+  /** Overrides how long sidecars drain, in seconds; 0 switches draining off. Undefined: by the pod's own grace period. */
+  sidecarDrainSec: number | undefined
+  /** Where we run, and where our Secret is. */
+  systemNamespace: string
+  port: number
+  metricsPort: number
+}
+
+/** Takes the environment. Throws an error that names the variable when one is missing or wrong. */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const variables = env.from(environment)
+  return Object.freeze({
+    sidecarImage: variables.get(webhookEnv.sidecarImage).required().asString(),
+    sidecarDrainSec: variables.get(webhookEnv.sidecarDrainSec).asIntPositive(),
+    systemNamespace: variables.get(webhookEnv.systemNamespace).default(systemNamespace).asString(),
+    port: variables.get(webhookEnv.port).default(port.webhook).asPortNumber(),
+    metricsPort: variables.get(webhookEnv.metricsPort).default(port.webhookMetrics).asPortNumber(),
+  })
+}

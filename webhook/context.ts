@@ -1,0 +1,26 @@
+// What admission must know of a namespace, from the controller's copies. A namespace that was labelled a moment ago is waited for:
+// its first pods often come right behind the label.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Controller } from './controller.ts'
+import type { Context } from './decide.ts'
+
+const askMs = 20
+
+/** Rejects when the namespace is not known, or not listed, within `limitMs`. */
+export async function contextOf(
+  controller: Controller,
+  namespace: string,
+  limitMs: number,
+): Promise<Context> {
+  const end = Date.now() + limitMs
+  let watched = controller.namespace(namespace)
+  while (!watched) {
+    if (Date.now() > end) throw new Error(`the namespace ${namespace} is not watched`)
+    await sleep(askMs)
+    watched = controller.namespace(namespace)
+  }
+  await watched.synced
+  const { services, state } = watched
+  return { annotations: controller.annotations(namespace) ?? {}, services: services(), release: state }
+}

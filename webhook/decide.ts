@@ -1,0 +1,221 @@
+// Whether a new pod gets the sidecar, and how. Pure, and every refusal has a name and a sentence that says what to do.
+// It may be asked about a pod that it has changed before (reinvocationPolicy IfNeeded), and then decides on the pod as it was.
+
+import { annotation, containerName, label, option, port } from '../protocol/names.ts'
+import type { ReleaseState } from '../protocol/release.ts'
+import { appOptions, findApp, kindOf, routesOf } from '../release/app.ts'
+import type { App, Route } from '../release/app.ts'
+import { parsePodSpec } from '../release/objects.ts'
+import type { PodSpec, Service } from '../release/objects.ts'
+import { volume } from './container.ts'
+import { containersOf, deploymentOf, isReplicaSet, list, object, parseNewPod, portsOf } from './pod.ts'
+import type { Plan } from './plan.ts'
+import type { NewPod, Raw } from './pod.ts'
+import { parseStatus } from './status.ts'
+import type { Status } from './status.ts'
+
+export const reasons = {
+  'not-a-pod': 'it is not a pod with containers',
+  'opted-out': 'the pod carries the label spa-reloader.io/inject: "false"',
+  'host-network': 'hostNetwork is enabled, so the ports of the sidecar could collide with others on the node',
+  windows: 'the pod runs on Windows, whose kube-proxy cannot tell the pods of one Service apart by port',
+  'not-owned-by-replicaset': 'no ReplicaSet owns the pod: only pods of Deployments are injected',
+  'not-owned-by-deployment': 'no Deployment rolls out the ReplicaSet that owns the pod',
+  'already-injected':
+    'the pod template carries a container or volume named spa-reloader: remove it, it is added at admission',
+  'capture-none': 'the annotation spa-reloader.io/capture says none',
+  'no-service':
+    'no Service selects the pod, and it has not exactly one named TCP port: create the Service first, or name the port',
+  'port-not-found': 'no container has the port that the Service targets',
+  udp: 'the Services that select the pod have no TCP port',
+  'not-http':
+    'by its appProtocol or name the port does not speak HTTP/1.x in the clear, so there is nothing to add to it',
+  'numeric-target':
+    'the Service targets a port number: give the container port a name, and use that name as targetPort',
+  'port-without-name':
+    'the port of the app has no name: name it in the container, and use that name as targetPort',
+  'host-port': 'the port of the app has a hostPort, which would lead to the sidecar',
+  'no-free-port': 'the containers declare all ports that the sidecar could use',
+} as const satisfies Record<string, string>
+export type Reason = keyof typeof reasons
+
+export const warnings = {
+  'bad-option': 'an annotation has a value that does not fit this pod, so its default applies',
+  bypassed:
+    'a Service targets the port by its number, so its traffic does not pass the sidecar: use the port name',
+} as const satisfies Record<string, string>
+
+export interface Warning {
+  code: keyof typeof warnings
+  /** The annotation, or the Service. */
+  subject: string
+}
+
+export type Decision = ({ inject: Plan } | { skip: Reason[] }) & {
+  /** Known as soon as the owner is. */
+  deployment: string | undefined
+  warnings: Warning[]
+}
+
+/** What must be known of the pod's namespace. */
+export interface Context {
+  /** Of the Namespace. */
+  annotations: Record<string, string>
+  services: readonly Service[]
+  /** The last known release state of a Deployment. */
+  release: (deployment: string) => ReleaseState | undefined
+}
+
+/** Takes the raw pod as the API server sends it. */
+export function decide(raw: unknown, { annotations, services, release }: Context): Decision {
+  const pod = parseNewPod(raw)
+  if (!pod) return { skip: ['not-a-pod'], deployment: undefined, warnings: [] }
+  const before = parseStatus(pod.annotations[annotation.status])
+  const name = deploymentOf(pod)
+  const warnings: Warning[] = []
+  const options = readOptions(pod.annotations, annotations, warnings)
+  const skip = (...skip: Reason[]): Decision => ({ skip, deployment: name, warnings })
+
+  const unfit = unfitness(pod, before)
+  if (options.capture === 'none') unfit.push('capture-none')
+  if (unfit.length > 0 || name === undefined) return skip(...unfit)
+
+  const original = { labels: pod.labels, spec: specBefore(pod.spec, before) }
+  const found = findApp(original, services, appOptions(pod.annotations, annotations))
+  // A default of the namespace need not fit every pod in it.
+  for (const ignored of found.ignored)
+    if (Object.hasOwn(pod.annotations, option[ignored])) warnings.push(badOption(option[ignored]))
+  if ('none' in found) return skip(found.none)
+
+  const { app } = found
+  const routes = routesOf(original, services).filter(route => isTo(app, route))
+  const problem = captureProblem(app, routes, pod.raw)
+  if (problem) return skip(problem)
+  const ports = freePorts([...declaredPorts(original.spec), ...declaredPorts(initSpec(pod.raw))])
+  if (!ports) return skip('no-free-port')
+
+  const bypassing = new Set(routes.filter(route => !isCaptured(app, route)).map(({ service }) => service))
+  for (const subject of bypassing) warnings.push({ code: 'bypassed', subject })
+  return {
+    inject: {
+      name,
+      app,
+      capture: 'name',
+      ...ports,
+      expose: options.expose,
+      forwarded: options.forwarded,
+      anyUser: Object.hasOwn(annotations, openshiftUserIds),
+      release: release(name),
+      before,
+    },
+    deployment: name,
+    warnings,
+  }
+}
+
+/** On Namespaces of OpenShift: the user ids that its pods may have. */
+export const openshiftUserIds = 'openshift.io/sa.scc.uid-range'
+
+function unfitness({ labels, hostNetwork, windows, owner, raw, spec }: NewPod, before?: Status): Reason[] {
+  const unfit: Reason[] = []
+  if (labels[label.inject] === 'false') unfit.push('opted-out')
+  if (hostNetwork) unfit.push('host-network')
+  if (windows) unfit.push('windows')
+  if (!isReplicaSet(owner)) unfit.push('not-owned-by-replicaset')
+  else if (!deploymentOf({ owner, labels })) unfit.push('not-owned-by-deployment')
+  const names = [...spec.containers, ...list(object(raw.spec).volumes)].map(({ name }) => name)
+  const ours: unknown[] = [containerName, ...Object.values(volume)]
+  if (!before && names.some(name => ours.includes(name))) unfit.push('already-injected')
+  return unfit
+}
+
+/** What keeps capture `name` from working. */
+function captureProblem(app: App, routes: readonly Route[], raw: Raw): Reason | undefined {
+  if (kindOf(app, routes[0]?.servicePort) === 'other') return 'not-http'
+  if (routes.length > 0 && !routes.some(route => isCaptured(app, route))) return 'numeric-target'
+  if (app.portName === '') return 'port-without-name'
+  const container = containersOf(raw).find(({ container }) => container.name === app.container)?.container
+  const declared = container && portsOf(container).find(({ port }) => port.name === app.portName)
+  return Number(declared?.port.hostPort ?? 0) > 0 ? 'host-port' : undefined
+}
+
+function isTo(app: App, route: Route): boolean {
+  return route.app.container === app.container && route.app.port === app.port
+}
+
+/** The port name that the Service asks for is the one that will lead to the front. */
+function isCaptured(app: App, route: Route): boolean {
+  return route.byName && route.app.portName === app.portName
+}
+
+/** The containers as they were before we changed them, and as others have changed them since. */
+function specBefore(spec: PodSpec, before: Status | undefined): PodSpec {
+  return {
+    containers: spec.containers
+      .filter(({ name }) => name !== containerName)
+      .map(container =>
+        container.name === before?.container
+          ? {
+              ...container,
+              ports: container.ports.map(port =>
+                port.name === before.portName && port.containerPort === before.front
+                  ? { ...port, containerPort: before.port }
+                  : port,
+              ),
+            }
+          : container,
+      ),
+  }
+}
+
+function initSpec(raw: Raw): PodSpec {
+  return parsePodSpec({ containers: object(raw.spec).initContainers })
+}
+
+function declaredPorts({ containers }: PodSpec): number[] {
+  return containers.flatMap(({ ports }) => ports.map(({ containerPort }) => containerPort))
+}
+
+const maxTries = 100
+
+/** Ours by default, else the next that no container declares. */
+function freePorts(declared: readonly number[]): { front: number; admin: number } | undefined {
+  const front = nextFree(port.front, declared)
+  const admin = front && nextFree(port.admin, [...declared, front])
+  return front && admin ? { front, admin } : undefined
+}
+
+function nextFree(from: number, taken: readonly number[]): number | undefined {
+  return Array.from({ length: maxTries }, (_, index) => from + index).find(port => !taken.includes(port))
+}
+
+interface Options {
+  capture: 'name' | 'none'
+  expose: 'image' | 'id'
+  forwarded: 'add' | 'off'
+}
+
+/** The pod's own annotations go before the Namespace's. What does not fit is added to `warnings`. */
+function readOptions(
+  own: Record<string, string>,
+  defaults: Record<string, string>,
+  warnings: Warning[],
+): Options {
+  return {
+    capture: read(option.capture, ['name', 'none']),
+    expose: read(option.expose, ['image', 'id']),
+    forwarded: read(option.forwarded, ['add', 'off']),
+  }
+
+  /** The first of the allowed values is the default. */
+  function read<const Value extends string>(key: string, allowed: readonly [Value, ...Value[]]): Value {
+    const text = own[key] ?? defaults[key]
+    const value = allowed.find(value => value === text)
+    if (text !== undefined && value === undefined) warnings.push(badOption(key))
+    return value ?? allowed[0]
+  }
+}
+
+function badOption(subject: string): Warning {
+  return { code: 'bad-option', subject }
+}

@@ -1,0 +1,120 @@
+// Plan and raw pod → the patch that injects. It says for each place what should be there and changes what is not,
+// so a pod that went through it before, or that others have changed since, comes out the same and a second patch is empty.
+
+import { createHash } from 'node:crypto'
+import { annotation, containerName, label } from '../protocol/names.ts'
+import { compareStates, formatReleaseState, parseReleaseState } from '../protocol/release.ts'
+import type { ReleaseState } from '../protocol/release.ts'
+import { sidecarContainer, sidecarVolumes } from './container.ts'
+import type { Settings } from './container.ts'
+import { append, replace, setMembers } from './patch.ts'
+import type { Operation, Path } from './patch.ts'
+import type { Plan } from './plan.ts'
+import { containersOf, list, object, portsOf } from './pod.ts'
+import type { Raw } from './pod.ts'
+import type { Status } from './status.ts'
+
+/** Takes the pod as the API server sent it and what {@link decide} planned for it. Changes neither. */
+export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
+  const app = containersOf(pod).find(({ container }) => container.name === plan.app.container)
+  if (!app) throw new Error(`the pod has no container ${plan.app.container}`)
+  const sidecar = sidecarContainer(pod, plan, settings)
+  const probes = namedPorts(app.container, plan)
+  const status: Status = {
+    name: plan.name,
+    container: plan.app.container,
+    port: plan.app.port,
+    portName: plan.app.portName,
+    capture: plan.capture,
+    front: plan.front,
+    admin: plan.admin,
+    image: settings.image,
+    spec: createHash('sha256').update(JSON.stringify(sidecar)).digest('hex').slice(0, 10),
+    original: Object.fromEntries(probes.map(({ path }) => [path.join('.'), plan.app.portName])),
+  }
+  const at = ['spec', 'containers', app.index]
+  return [
+    ...writeMetadata(pod, plan, status),
+    ...probes.flatMap(({ path, port }) => replace([...at, ...path], port, plan.app.port)),
+    ...movePort(at, app.container, plan),
+    ...placeContainer(pod, sidecar, status.spec === plan.before?.spec),
+    ...addVolumes(pod),
+  ]
+}
+
+function writeMetadata({ metadata }: Raw, { app, release }: Plan, status: Status): Operation[] {
+  const { labels, annotations } = object(metadata)
+  const present = object(annotations)
+  return [
+    ...setMembers(['metadata', 'labels'], labels, { [label.injected]: 'true' }),
+    ...setMembers(['metadata', 'annotations'], annotations, {
+      [annotation.status]: JSON.stringify(status),
+      // kubectl logs and exec keep meaning the app.
+      ...(!Object.hasOwn(present, defaultContainer) && { [defaultContainer]: app.container }),
+      ...(release &&
+        isNews(release, present[annotation.release]) && {
+          [annotation.release]: formatReleaseState(release),
+        }),
+    }),
+  ]
+}
+
+const defaultContainer = 'kubectl.kubernetes.io/default-container'
+
+/** A pod template may carry a state that somebody copied into it. */
+function isNews(state: ReleaseState, text: unknown): boolean {
+  let present: ReleaseState | undefined
+  try {
+    present = parseReleaseState(JSON.parse(String(text)))
+  } catch {
+    return true
+  }
+  return !present || present.name !== state.name || compareStates(state, present) > 0
+}
+
+const actions = ['httpGet', 'tcpSocket']
+const portPaths: string[][] = [
+  ...['livenessProbe', 'readinessProbe', 'startupProbe'].flatMap(probe =>
+    actions.map(action => [probe, action]),
+  ),
+  ...['postStart', 'preStop'].flatMap(hook => actions.map(action => ['lifecycle', hook, action])),
+].map(path => [...path, 'port'])
+
+/**
+ * Where the app's container uses the port's name, or did before we changed it: the kubelet resolves it inside that container, and
+ * would follow it to the front. A tcpSocket probe that goes to a proxy can never fail.
+ */
+function namedPorts(container: Raw, { app, before }: Plan): { path: string[]; port: unknown }[] {
+  return portPaths
+    .map(path => ({ path, port: path.reduce<unknown>((data, key) => object(data)[key], container) }))
+    .filter(({ path, port }) => {
+      const wasNamed = before?.original[path.join('.')] === app.portName
+      return port === app.portName || (wasNamed && port === before.port)
+    })
+}
+
+/** EndpointSlices take the number that stands under the name; for the container itself it means nothing. */
+function movePort(at: Path, container: Raw, { app, front }: Plan): Operation[] {
+  const declared = portsOf(container).find(
+    ({ port }) => port.name === app.portName && port.protocol !== 'UDP',
+  )
+  if (!declared) return []
+  return replace([...at, 'ports', declared.index, 'containerPort'], declared.port.containerPort, front)
+}
+
+/** Last, so that the first container stays the app's. An unchanged one is left as others may have changed it. */
+function placeContainer(pod: Raw, sidecar: Raw, isUnchanged: boolean): Operation[] {
+  const present = containersOf(pod).find(({ container }) => container.name === containerName)
+  if (!present) return append(['spec', 'containers'], object(pod.spec).containers, [sidecar])
+  return isUnchanged ? [] : replace(['spec', 'containers', present.index], present.container, sidecar)
+}
+
+function addVolumes(pod: Raw): Operation[] {
+  const { volumes } = object(pod.spec)
+  const names = list(volumes).map(({ name }) => name)
+  return append(
+    ['spec', 'volumes'],
+    volumes,
+    sidecarVolumes().filter(({ name }) => !names.includes(name)),
+  )
+}

@@ -1,0 +1,73 @@
+// The webhook's process: admission, and the controller. Only wires.
+
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { webhookServiceName } from '../protocol/names.ts'
+import { createLog, reason } from '../protocol/log.ts'
+import { createApi } from '../release/api.ts'
+import { createAdmission } from './admission.ts'
+import { keepCaBundle } from './ca-bundle.ts'
+import { caSecret } from './ca-secret.ts'
+import { openCertificate } from './certificate.ts'
+import { readConfig } from './config.ts'
+import { contextOf } from './context.ts'
+import { createController } from './controller.ts'
+import { createEvents } from './events.ts'
+import { createMetrics } from './metrics.ts'
+import { serveMetrics } from './metrics-server.ts'
+import { createServer } from './server.ts'
+import { tellOutcome } from './tell.ts'
+
+const log = createLog({ component: 'webhook' })
+const contextMs = 1_000 // the API server gives us 3 s
+
+main().catch((error: unknown) => {
+  log('stopped', { reason: reason(error) })
+  process.exit(1)
+})
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env)
+  const api = createApi()
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const controller = createController({ api, log })
+  const tell = tellOutcome(controller, createEvents({ api, log }))
+  const service = `${webhookServiceName}.${config.systemNamespace}`
+  const certificate = await openCertificate({
+    secret: caSecret(api, config.systemNamespace),
+    dnsNames: [`${service}.svc`, service, webhookServiceName, 'localhost'], // localhost: for a port-forward, and the demo
+    onRenew: leaf => server.renew(leaf),
+    log,
+  })
+  const caBundle = keepCaBundle({ api, pem: certificate.ca, log })
+  const server = createServer({
+    port: config.port,
+    certificate: certificate.leaf,
+    admit: createAdmission({
+      settings: { image: config.sidecarImage, drainSec: config.sidecarDrainSec },
+      context: namespace => contextOf(controller, namespace, contextMs),
+      contextMs,
+      metrics: createMetrics(registry),
+      log,
+      onOutcome: outcome => void tell(outcome),
+    }),
+    unready: () => (caBundle.isWritten() ? undefined : 'the caBundle is not written yet'),
+    log,
+  })
+  const port = await server.open()
+  const metrics = await serveMetrics(registry, config.metricsPort)
+  log('webhook listens', { port })
+  process.once('SIGTERM', () => void stop())
+  process.once('SIGINT', () => void stop())
+
+  async function stop(): Promise<void> {
+    log('stopping')
+    caBundle.close()
+    certificate.close()
+    metrics.close()
+    metrics.closeAllConnections()
+    await Promise.all([server.close(), controller.close()])
+    api.close()
+    process.exit(0)
+  }
+}

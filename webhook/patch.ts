@@ -1,0 +1,42 @@
+// JSON Patch (RFC 6902) by hand over the raw object, so that fields which we do not know survive.
+// Each change of something that is there is guarded by a `test` of what we saw: a patch that no longer fits changes nothing.
+
+import { isDeepStrictEqual } from 'node:util'
+import { isObject } from '../protocol/release.ts'
+
+export type Operation =
+  | { op: 'test' | 'add' | 'replace'; path: string; value: unknown } //
+  | { op: 'remove'; path: string }
+
+export type Path = readonly (string | number)[]
+
+/** Replaces one value by another; nothing when they are equal. */
+export function replace(path: Path, from: unknown, to: unknown): Operation[] {
+  if (isDeepStrictEqual(from, to)) return []
+  return [
+    { op: 'test', path: pointer(path), value: from },
+    { op: 'replace', path: pointer(path), value: to },
+  ]
+}
+
+/** Sets members of the object at `path`, which is made when it is not there. */
+export function setMembers(path: Path, current: unknown, members: Record<string, unknown>): Operation[] {
+  if (!isObject(current)) return [{ op: 'add', path: pointer(path), value: members }]
+  return Object.entries(members).flatMap(([key, value]) =>
+    Object.hasOwn(current, key)
+      ? replace([...path, key], current[key], value)
+      : [{ op: 'add' as const, path: pointer([...path, key]), value }],
+  )
+}
+
+/** Appends to the list at `path`, which is made when it is not there. */
+export function append(path: Path, current: unknown, items: readonly unknown[]): Operation[] {
+  if (items.length === 0) return []
+  if (!Array.isArray(current)) return [{ op: 'add', path: pointer(path), value: items }]
+  return items.map(value => ({ op: 'add', path: pointer([...path, '-']), value }))
+}
+
+/** RFC 6901 §3: `~` and `/` are escaped, in this order. */
+function pointer(path: Path): string {
+  return path.map(part => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+}

@@ -1,0 +1,22 @@
+// What is going to be done to a pod: the decision's outcome, from which the container and the patch are built.
+
+import type { ReleaseState } from '../protocol/release.ts'
+import type { App } from '../release/app.ts'
+import type { Status } from './status.ts'
+
+export interface Plan {
+  /** The Deployment. */
+  name: string
+  app: App
+  capture: 'name'
+  front: number
+  admin: number
+  expose: 'image' | 'id'
+  forwarded: 'add' | 'off'
+  /** The namespace hands out user ids, and refuses pods that ask for another one. */
+  anyUser: boolean
+  /** The Deployment's last known release state. */
+  release: ReleaseState | undefined
+  /** What was done to this pod the last time. */
+  before: Status | undefined
+}

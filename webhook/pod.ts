@@ -1,0 +1,89 @@
+// A pod under admission. The raw JSON stays as it is, because the patch must touch nothing that we do not know; this reads it.
+// Such a pod has no name and often no namespace yet: the first comes from `generateName` later, the second from the request.
+
+import { label } from '../protocol/names.ts'
+import { isObject, isString } from '../protocol/release.ts'
+import { parsePodSpec } from '../release/objects.ts'
+import type { PodSpec } from '../release/objects.ts'
+
+export type Raw = Record<string, unknown>
+
+export interface NewPod {
+  raw: Raw
+  labels: Record<string, string>
+  annotations: Record<string, string>
+  /** The owner that controls it. */
+  owner: { apiVersion: string; kind: string; name: string } | undefined
+  hostNetwork: boolean
+  windows: boolean
+  spec: PodSpec
+}
+
+/** Takes anything; returns a pod, or undefined when it has no containers. */
+export function parseNewPod(raw: unknown): NewPod | undefined {
+  if (!isObject(raw) || !isObject(raw.spec) || !Array.isArray(raw.spec.containers)) return undefined
+  const { spec } = raw
+  const metadata = object(raw.metadata)
+  const owner = list(metadata.ownerReferences).find(({ controller }) => controller === true)
+  return {
+    raw,
+    labels: strings(metadata.labels),
+    annotations: strings(metadata.annotations),
+    owner: owner && {
+      apiVersion: string(owner.apiVersion),
+      kind: string(owner.kind),
+      name: string(owner.name),
+    },
+    hostNetwork: spec.hostNetwork === true,
+    windows:
+      object(spec.os).name === 'windows' || object(spec.nodeSelector)['kubernetes.io/os'] === 'windows',
+    spec: parsePodSpec(spec),
+  }
+}
+
+/**
+ * The Deployment behind a pod, without asking the API server: its ReplicaSet is named `<Deployment>-<pod-template-hash>`.
+ * Undefined for other owners, and for ReplicaSets that nobody rolls out.
+ */
+export function deploymentOf({ owner, labels }: Pick<NewPod, 'owner' | 'labels'>): string | undefined {
+  const suffix = `-${labels[label.podTemplateHash] ?? ''}`
+  if (suffix === '-' || !isReplicaSet(owner) || !owner.name.endsWith(suffix)) return undefined
+  return owner.name.slice(0, -suffix.length) || undefined
+}
+
+export function isReplicaSet(owner: NewPod['owner']): owner is NonNullable<NewPod['owner']> {
+  return owner?.kind === 'ReplicaSet' && owner.apiVersion.startsWith('apps/')
+}
+
+/** The raw containers, with their places in `spec.containers`. */
+export function containersOf(raw: Raw): { container: Raw; index: number }[] {
+  const { containers } = object(raw.spec)
+  return Array.isArray(containers)
+    ? containers.flatMap((container: unknown, index) => (isObject(container) ? [{ container, index }] : []))
+    : []
+}
+
+/** The raw ports of a raw container, with their places. */
+export function portsOf(container: Raw): { port: Raw; index: number }[] {
+  return Array.isArray(container.ports)
+    ? container.ports.flatMap((port: unknown, index) => (isObject(port) ? [{ port, index }] : []))
+    : []
+}
+
+export function object(data: unknown): Raw {
+  return isObject(data) ? data : {}
+}
+
+export function list(data: unknown): Raw[] {
+  return Array.isArray(data) ? data.filter(isObject) : []
+}
+
+function string(data: unknown): string {
+  return isString(data) ? data : ''
+}
+
+function strings(data: unknown): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(object(data)).filter((entry): entry is [string, string] => isString(entry[1])),
+  )
+}

@@ -1,0 +1,57 @@
+// The status annotation: what was done to this pod at admission. People read it, and so do we when we are asked about the same pod again.
+
+import { isObject, isString } from '../protocol/release.ts'
+
+export interface Status {
+  /** The Deployment. */
+  name: string
+  /** The app's container. */
+  container: string
+  /** The app's port, and under which name Services find it. */
+  port: number
+  portName: string
+  capture: 'name'
+  front: number
+  admin: number
+  /** The sidecar's image. */
+  image: string
+  /** Changes whenever the container that we would inject does. */
+  spec: string
+  /** What we turned from the port's name into its number: place in the app's container → the name. */
+  original: Record<string, string>
+}
+
+/** Takes the annotation's text; returns undefined when there is none or it is not one. */
+export function parseStatus(text: string | undefined): Status | undefined {
+  const data = parseJson(text)
+  if (!isObject(data)) return undefined
+  const { name, container, port, portName, capture, front, admin, image, spec, original } = data
+  if (!isString(name) || !isString(container) || !isString(portName) || capture !== 'name') return undefined
+  if (!isPort(port) || !isPort(front) || !isPort(admin) || !isString(image) || !isString(spec))
+    return undefined
+  if (!isObject(original) || !Object.values(original).every(isString)) return undefined
+  return {
+    name,
+    container,
+    port,
+    portName,
+    capture,
+    front,
+    admin,
+    image,
+    spec,
+    original: original as Record<string, string>,
+  }
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}
+
+function isPort(data: unknown): data is number {
+  return Number.isInteger(data) && (data as number) > 0 && (data as number) < 65_536
+}

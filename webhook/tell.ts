@@ -1,0 +1,52 @@
+// What became of a pod at admission, told on its Deployment: only what somebody may want to mend.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Outcome } from './admission.ts'
+import type { Controller } from './controller.ts'
+import { reasons, warnings } from './decide.ts'
+import type { Reason } from './decide.ts'
+import type { Told } from './events.ts'
+
+/** A worker without a Service, or a pod that was opted out, is as its people want it: no Event. */
+const worthTelling: ReadonlySet<Reason> = new Set<Reason>([
+  'already-injected',
+  'host-network',
+  'host-port',
+  'no-free-port',
+  'numeric-target',
+  'port-not-found',
+  'port-without-name',
+  'windows',
+])
+
+const lagMs = 1_000 // the Deployment is there before its pods are, but perhaps not yet in our copy
+
+/** Returns what to do with each outcome. It never rejects. */
+export function tellOutcome(
+  controller: Controller,
+  tell: (told: Told) => void,
+): (outcome: Outcome) => Promise<void> {
+  return async outcome => {
+    const messages = messagesOf(outcome)
+    if (messages.length === 0 || !('deployment' in outcome) || outcome.deployment === undefined) return
+    const { namespace, deployment } = outcome
+    if (!controller.namespace(namespace)?.deployment(deployment)) await sleep(lagMs)
+    const found = controller.namespace(namespace)?.deployment(deployment)
+    if (!found) return
+    const { name, uid } = found
+    for (const message of messages)
+      tell({ namespace, deployment: { name, uid }, type: 'Warning', ...message })
+  }
+}
+
+function messagesOf(outcome: Outcome): Pick<Told, 'reason' | 'message'>[] {
+  if ('failure' in outcome) return []
+  const skipped = 'skip' in outcome ? outcome.skip.filter(code => worthTelling.has(code)) : []
+  return [
+    ...skipped.map(code => ({ reason: 'InjectionSkipped', message: `${code}: ${reasons[code]}` })),
+    ...outcome.warnings.map(({ code, subject }) => ({
+      reason: 'InjectionWarning',
+      message: `${code}: ${subject}: ${warnings[code]}`,
+    })),
+  ]
+}
