@@ -12,9 +12,9 @@ export const fieldManager = 'spa-reloader'
 
 export const label = {
   /** On a Namespace: `enabled` opts in. On a Pod: `"false"` opts out. */
-  inject: `${group}/inject`,
+  inject: 'spa-reloader.io/inject',
   /** On a Pod, written by us: `"true"`, so that one selector finds every injected pod. */
-  injected: `${group}/injected`,
+  injected: 'spa-reloader.io/injected',
   /** On a Pod, written by the Deployment controller: names the ReplicaSet's template. */
   podTemplateHash: 'pod-template-hash',
 } as const
@@ -22,23 +22,23 @@ export const label = {
 /** Options: on the pod template, or on the Namespace as defaults for all of its pods. */
 export const option = {
   /** The app's container by name. Default: the one whose port the Service targets. */
-  container: `${group}/container`,
+  container: 'spa-reloader.io/container',
   /** The app's port, by name or number. Default: the one that the Service targets. */
-  port: `${group}/port`,
+  port: 'spa-reloader.io/port',
   /** `name` or `none`. Default: what fits. */
-  capture: `${group}/capture`,
+  capture: 'spa-reloader.io/capture',
   /** `image` (default) or `id`: whether browsers are told the namespace and the image names. */
-  expose: `${group}/expose`,
+  expose: 'spa-reloader.io/expose',
   /** `add` (default: X-Forwarded-For where there is none) or `off`. */
-  forwarded: `${group}/forwarded`,
+  forwarded: 'spa-reloader.io/forwarded',
 } as const
 
 /** What we write on pods. */
 export const annotation = {
   /** At admission: what was done to this pod, as JSON. */
-  status: `${group}/status`,
+  status: 'spa-reloader.io/status',
   /** The release state, as JSON: at admission the last known one, then kept up by the controller. */
-  release: `${group}/release`,
+  release: 'spa-reloader.io/release',
   /** Kubernetes' own: grows with each rollout and each rollback. */
   revision: 'deployment.kubernetes.io/revision',
   /** On Namespaces of OpenShift: the user ids that its pods may have. */

@@ -65,8 +65,8 @@ export function findApp(pod: PodShape, services: readonly Service[], options: Ap
 }
 
 /**
- * The name of the app's container, also where {@link findApp} finds none: then it is the first one, as for kubectl.
- * `defaults` are the annotations of the Namespace.
+ * The name of the app's container, also where {@link findApp} finds none: then it is the one that the annotation names, or the first one,
+ * as for kubectl. `defaults` are the annotations of the Namespace.
  */
 export function appContainer(
   template: PodTemplate,
@@ -75,7 +75,9 @@ export function appContainer(
 ): string {
   const options = appOptions(template.annotations, defaults)
   const found = findApp(template, services, options)
-  return 'app' in found ? found.app.container : (appContainers(template)[0]?.name ?? '')
+  if ('app' in found) return found.app.container
+  const containers = appContainers(template)
+  return (containers.find(({ name }) => name === options.container) ?? containers[0])?.name ?? ''
 }
 
 export function appOptions(

@@ -33,7 +33,7 @@ export function keepCaBundle({ api, pem, log }: { api: Api; pem: string; log: Lo
     if (problem) log('caBundle not written', { reason: problem })
     else if (!written) log('caBundle written')
     written = problem === undefined
-    if (!closed) timer = setTimeout(write, written ? repeatMs : 1000)
+    if (!closed) timer = setTimeout(() => void write(), written ? repeatMs : 1000)
   }
 
   async function apply(): Promise<string | undefined> {

@@ -104,7 +104,7 @@ export function decide(raw: unknown, { annotations, services, release }: Context
       ...ports,
       expose: options.expose,
       forwarded: options.forwarded,
-      anyUser: Object.hasOwn(annotations, openshiftUserIds),
+      anyUser: Object.hasOwn(annotations, annotation.openshiftUserIds),
       release: release(name),
       before,
     },
@@ -112,9 +112,6 @@ export function decide(raw: unknown, { annotations, services, release }: Context
     warnings,
   }
 }
-
-/** On Namespaces of OpenShift: the user ids that its pods may have. */
-export const openshiftUserIds = 'openshift.io/sa.scc.uid-range'
 
 function unfitness({ labels, hostNetwork, windows, owner, raw, spec }: NewPod, before?: Status): Reason[] {
   const unfit: Reason[] = []

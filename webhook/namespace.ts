@@ -92,9 +92,7 @@ export function watchNamespace({
     onChange: ({ type, object }) => releaseMoved(type, object),
   })
   const watches = [deployments, replicaSets, pods, services, releases]
-  const synced = Promise.all(watches.map(watch => watch.synced)).then(() => {
-    for (const { name } of deployments.objects.values()) queue.add(name)
-  })
+  const synced = listed()
   synced.catch(() => {}) // closed before: nobody has to hear
   return {
     synced,
@@ -102,6 +100,11 @@ export function watchNamespace({
     state: name => recordOf(name)?.state,
     deployment: name => deployments.objects.get(`${namespace}/${name}`),
     close,
+  }
+
+  async function listed(): Promise<void> {
+    await Promise.all(watches.map(watch => watch.synced))
+    for (const { name } of deployments.objects.values()) queue.add(name)
   }
 
   async function close(): Promise<void> {

@@ -100,7 +100,8 @@ export function createServer({ address, port, certificate, admit, unready, log }
       log('admission request refused', { code: 'body_too_large', maxBytes })
       return refuse(request, response, 413, `a review has at most ${maxBytes} bytes`)
     }
-    const parsed = parseReview(parseJson(body))
+    const data = parseJson(body)
+    const parsed = data === undefined ? { error: 'the body is not JSON' } : parseReview(data)
     if ('error' in parsed) {
       log('admission request refused', { code: 'malformed_review', reason: parsed.error })
       return refuse(request, response, 400, parsed.error)

@@ -40,7 +40,10 @@ export interface Api {
     body?: unknown,
     contentType?: string,
   ) => Promise<Answer<T>>
-  /** Lists and then watches `path`, starting over when the connection ends, until closed. A list comes as ADDED. */
+  /**
+   * Lists and then watches `path`, starting over when the connection ends, until closed. What a list holds comes as
+   * ADDED, also what was known before; what it no longer holds comes as DELETED.
+   */
   watch: (path: string, onEvent: (event: WatchEvent) => void) => { close: () => void }
   close: () => void
 }
@@ -50,7 +53,12 @@ export function openApi(server: string, token: string, ca: string): Api {
   const headers = { authorization: `Bearer ${token}`, accept: 'application/json' }
   return { request, watch, close: () => agent.destroy() }
 
-  async function request<T>(method: string, path: string, body?: unknown, contentType?: string) {
+  async function request<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    contentType?: string,
+  ): Promise<Answer<T>> {
     const response = await send(method, path, body, contentType)
     let text = ''
     for await (const chunk of response.setEncoding('utf8')) text += chunk as string
@@ -79,8 +87,22 @@ export function openApi(server: string, token: string, ca: string): Api {
 
   function watch(path: string, onEvent: (event: WatchEvent) => void) {
     const closing = new AbortController()
+    const known = new Map<string, KubernetesObject>() // by uid
     void keepWatching()
     return { close: () => closing.abort() }
+
+    function tell(event: WatchEvent) {
+      const { uid } = event.object.metadata
+      if (event.type === 'DELETED') known.delete(uid)
+      else known.set(uid, event.object)
+      try {
+        onEvent(event)
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error // the test's own mistake, no reason to watch again
+        })
+      }
+    }
 
     async function keepWatching() {
       const query = path.includes('?') ? '&' : '?'
@@ -91,13 +113,15 @@ export function openApi(server: string, token: string, ca: string): Api {
             metadata: KubernetesObject['metadata']
           }>('GET', path)
           if (status === 200 && !closing.signal.aborted) {
-            for (const object of body.items) onEvent({ type: 'ADDED', object })
+            const listed = new Set(body.items.map(({ metadata }) => metadata.uid))
+            for (const [uid, object] of known) if (!listed.has(uid)) tell({ type: 'DELETED', object })
+            for (const object of body.items) tell({ type: 'ADDED', object })
             const from = `watch=true&resourceVersion=${body.metadata.resourceVersion}`
             const stream = await send('GET', `${path}${query}${from}`, undefined, undefined, closing.signal)
             for await (const line of linesOf(stream)) {
               const event = JSON.parse(line) as WatchEvent | { type: 'ERROR' }
               if (event.type === 'ERROR') break // most often 410: list again
-              if (!closing.signal.aborted) onEvent(event)
+              if (!closing.signal.aborted) tell(event)
             }
           }
         } catch {

@@ -2,12 +2,12 @@
 // There is no kubelet and no scheduler: fake-kubelet.ts plays both, or node.ts starts the real ones.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openApi } from './api.ts'
 import type { Api } from './api.ts'
 import { kubernetesBinary } from './binaries.ts'
+import { makeFolder } from './folder.ts'
 import { freePort, run, startProgram } from './process.ts'
 import type { Program } from './process.ts'
 import { until } from './wait.ts'
@@ -41,6 +41,8 @@ export interface ControlPlaneOptions {
   address?: string
   /** The range of ClusterIPs, default 10.96.0.0/16. */
   serviceRange?: string
+  /** This control plane's folder, default a new one. */
+  dir?: string
   /** The name of the node whose kubelet may register, default none. */
   nodeName?: string
 }
@@ -57,7 +59,7 @@ export type ComponentUser = keyof typeof componentUsers
 /** Starts a control plane and returns once it answers and its own namespaces are there. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const { address = '127.0.0.1', serviceRange = '10.96.0.0/16', nodeName } = options
-  const dir = mkdtempSync(join(tmpdir(), 'spa-cluster-'))
+  const dir = options.dir ?? makeFolder()
   const [etcdPort, peerPort, apiPort, managerPort] = await Promise.all([1, 2, 3, 4].map(freePort))
   const server = `https://${address}:${apiPort}`
   const caFile = join(dir, 'apiserver.crt') // kube-apiserver makes it, the certificate of its authority included
@@ -181,7 +183,6 @@ function writeCredentials(dir: string, nodeName: string | undefined) {
   })
   writeFileSync(join(dir, 'service-account.key'), privateKey, { mode: 0o600 })
   writeFileSync(join(dir, 'service-account.pub'), publicKey)
-  const token = () => randomBytes(16).toString('hex')
   const tokens = {
     admin: token(),
     controllerManager: token(),
@@ -199,6 +200,10 @@ function writeCredentials(dir: string, nodeName: string | undefined) {
   ]
   writeFileSync(join(dir, 'tokens.csv'), rows.map(row => `${row.join(',')}\n`).join(''), { mode: 0o600 })
   return tokens
+}
+
+function token(): string {
+  return randomBytes(16).toString('hex')
 }
 
 function etcdFlags(dir: string, port: number | undefined, peerPort: number | undefined): string[] {

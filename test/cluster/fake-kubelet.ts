@@ -79,6 +79,7 @@ export async function startFakeKubelet(
   const ends = new Map<string, NodeJS.Timeout>()
   const writing = new Set<string>()
   let bound = 0
+  let started = 0
   let isClosed = false
   const kubelet: FakeKubelet = {
     images: new Map(),
@@ -136,21 +137,24 @@ export async function startFakeKubelet(
     const write = nextWrite(pod)
     if (!write) return
     writing.add(uid)
-    void write()
-      .then(
-        ({ status, body }) => {
-          const latest = pods.get(uid)
-          // Our own write, seen before its event, so that it is not written again.
-          if (latest === pod && status === 200) pods.set(uid, body as Pod)
-          return status < 300
-        },
-        () => false, // the API server restarts
-      )
-      .then(isWritten => {
-        writing.delete(uid)
-        if (isWritten) sync(uid)
-        else setTimeout(sync, 100, uid).unref()
-      })
+    void isAnswered(pod, write).then(answered => {
+      writing.delete(uid)
+      if (!answered) setTimeout(sync, 100, uid).unref()
+      else if (pods.get(uid) !== pod) sync(uid) // otherwise the event of our write tells
+      return undefined
+    })
+  }
+
+  /** Refused is answered too: then the pod is not what we took it for, and its next event says what it is. */
+  async function isAnswered(pod: Pod, write: () => ReturnType<Api['request']>): Promise<boolean> {
+    try {
+      const { status, body } = await write()
+      // What we wrote counts before its event comes, so that it is not written again.
+      if (status === 200 && pods.get(pod.metadata.uid) === pod) pods.set(pod.metadata.uid, body as Pod)
+      return status !== 429 && status < 500
+    } catch {
+      return false // the API server restarts
+    }
   }
 
   function nextWrite(pod: Pod): (() => ReturnType<Api['request']>) | undefined {
@@ -188,8 +192,9 @@ export async function startFakeKubelet(
     if (known) return known
     const startedAt = timestamp()
     const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
+    started++
     const sandbox: Sandbox = {
-      podIP: `10.244.${(sandboxesMade >> 8) & 255}.${sandboxesMade++ & 255 || 1}`,
+      podIP: `10.244.${started >> 8}.${started & 255}`,
       containers: new Map(
         all.map(({ name, image }) => {
           const hex = kubelet.images.get(image) ?? pinned(image) ?? sha256(image)
@@ -230,18 +235,7 @@ export async function startFakeKubelet(
   }
 }
 
-let sandboxesMade = 0
-
 function waitingStatus(pod: Pod) {
-  const waiting = ({ name, image }: Container) => ({
-    name,
-    image,
-    imageID: '',
-    ready: false,
-    started: false,
-    restartCount: 0,
-    state: { waiting: { reason: 'ContainerCreating' } },
-  })
   return {
     phase: 'Pending',
     conditions: conditions(pod, { Initialized: false, ContainersReady: false, Ready: false }),
@@ -250,14 +244,17 @@ function waitingStatus(pod: Pod) {
   }
 }
 
+function waiting({ name, image }: Container) {
+  const state = { waiting: { reason: 'ContainerCreating' } }
+  return { name, image, imageID: '', ready: false, started: false, restartCount: 0, state }
+}
+
 function runningStatus(pod: Pod, { podIP, containers }: Sandbox, ready: boolean) {
   const running = (container: Container, isReady: boolean) => {
     const { imageID, containerID, startedAt } = containers.get(container.name)!
     const { name, image } = container
-    return {
-      ...{ name, image, imageID, containerID, ready: isReady, started: true, restartCount: 0 },
-      state: { running: { startedAt } },
-    }
+    const state = { running: { startedAt } }
+    return { name, image, imageID, containerID, ready: isReady, started: true, restartCount: 0, state }
   }
   const completed = (container: Container) => {
     const status = running(container, true)

@@ -26,8 +26,8 @@ export interface Machine {
   stop: () => Promise<void>
 }
 
-/** Starts one. `dir` is for its log. Several can run side by side: each takes the first number that is free. */
-export async function startMachine(dir: string): Promise<Machine> {
+/** Starts one. Several can run side by side: each takes the first number that is free. `log` is a file. */
+export async function startMachine(log: string): Promise<Machine> {
   const { number, link } = await takeNumber()
   const hostAddress = `10.245.${number}.1`
   const address = `10.245.${number}.2`
@@ -37,7 +37,7 @@ export async function startMachine(dir: string): Promise<Machine> {
   const unshare = ['--net', '--mount', '--pid', '--mount-proc', '--fork', '--kill-child=KILL']
   // The shell waits, so that orphans which end are reaped.
   const init = startProgram('unshare', [...unshare, 'bash', '-c', 'sleep infinity & wait'], {
-    log: join(dir, 'machine.log'),
+    log,
   })
   const first = await until('the first process', () => childOf(init.pid))
   const enter = ['--target', first, '--net', '--mount', '--pid', '--']
@@ -45,7 +45,7 @@ export async function startMachine(dir: string): Promise<Machine> {
     makeCgroups(cgroup)
     await run('ip', ['link', 'set', `${link}p`, 'netns', first])
     await until('its own /proc', () => machine('test', ['-d', '/proc/1/ns']))
-    await machine('sh', ['-ec', setUp(`${link}p`, hostAddress, address)])
+    await machine('sh', ['-ec', setUp(`${link}p`, hostAddress, address, serviceRange)])
     await run('sh', ['-ec', hostSetUp(link, hostAddress, address, podRange, serviceRange)])
   } catch (error) {
     await stop()
@@ -89,7 +89,7 @@ function childOf(pid: number): string | undefined {
 }
 
 /** Folders with fixed names, in which containerd, CNI and the kubelet keep things, must not be the host's. */
-function setUp(link: string, hostAddress: string, address: string): string {
+function setUp(link: string, hostAddress: string, address: string, serviceRange: string): string {
   return `
     for folder in /run /var/lib /var/log; do mount -t tmpfs -o mode=755 tmpfs $folder; done
     ip link set lo up
@@ -97,7 +97,10 @@ function setUp(link: string, hostAddress: string, address: string): string {
     ip address add ${address}/30 dev eth0
     ip link set eth0 up
     ip route add default via ${hostAddress}
-    echo 1 >/proc/sys/net/ipv4/ip_forward`
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    # A ClusterIP that kube-proxy has not turned into a pod's address yet must fail at once. Without this it would go
+    # back to the host and round again, and conntrack would keep the connection unturned through all its repetitions.
+    iptables -A FORWARD -d ${serviceRange} -j REJECT --reject-with icmp-host-unreachable`
 }
 
 function hostSetUp(link: string, hostAddress: string, address: string, ...ranges: string[]): string {
@@ -116,7 +119,8 @@ function makeCgroups(cgroup: string): void {
     mkdirSync(folder, { recursive: true })
     // Empty until it is given something: nothing could run in it.
     for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-      if (existsSync(join(folder, file))) writeFileSync(join(folder, file), readFileSync(join(hierarchy, file)))
+      if (existsSync(join(folder, file)))
+        writeFileSync(join(folder, file), readFileSync(join(hierarchy, file)))
     }
   }
 }

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 /**
  * Asks until there is an answer: anything but false, undefined or a rejection. Rejects after `seconds`, naming `what` was
- * waited for and the last rejection. The limit is generous because machines differ; it is no assertion on speed.
+ * waited for, with the rejection that the last attempt ended in, if it did. The limit is generous because machines differ; it is no assertion on speed.
  */
 export async function until<T>(
   what: string,
@@ -17,6 +17,7 @@ export async function until<T>(
     try {
       const answer = await ask()
       if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>
+      last = undefined
     } catch (error) {
       last = error
     }

@@ -95,5 +95,5 @@ t.test('what is not ours gives nothing and never throws', async t => {
     broken({ known: {} }),
     broken({ epoch: 7 }),
   ])
-    t.equal(parseMessage(text), undefined, String(text).slice(0, 40))
+    t.equal(parseMessage(text), undefined)
 })

@@ -9,6 +9,7 @@ const page = `<!doctype html>
   <head>
     <meta charset="utf-8" />
     <title>version ${version}</title>
+    <script src="/__spa/client.js" defer></script>
     <script type="module" src="/assets/main-${version}.js"></script>
   </head>
   <body>

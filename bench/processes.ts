@@ -1,0 +1,70 @@
+// Our programs as processes of their own, as they run in a pod, and what they cost.
+
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface Running {
+  pid: number
+  stop(): Promise<void>
+}
+
+/** Starts one of our bundles. Its log is shown when it ends by itself. */
+export function startBundle(file: string, env: Record<string, string>, flags: string[] = []): Running {
+  const child: ChildProcess = spawn(process.execPath, [...flags, file], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let log = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-4000)))
+  let stopping = false
+  child.once('exit', code => {
+    if (!stopping) throw new Error(`${file} ended with ${code}:\n${log}`)
+  })
+  return {
+    pid: child.pid ?? 0,
+    async stop() {
+      stopping = true
+      if (child.exitCode !== null) return
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    },
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Asks every 5 ms until it is so. Throws after 30 s. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + 30_000; Date.now() < end; await sleep(5))
+    if (await isSo().catch(() => false)) return
+  throw new Error('waited 30 s in vain')
+}
+
+/** Proportional set size in bytes: what the process alone costs, shared pages divided among their users. */
+export function proportionalBytes(pid: number): number {
+  return kilobytes(`/proc/${pid}/smaps_rollup`, 'Pss') * 1024
+}
+
+/** Resident set size in bytes. */
+export function residentBytes(pid: number): number {
+  return kilobytes(`/proc/${pid}/status`, 'VmRSS') * 1024
+}
+
+function kilobytes(file: string, field: string): number {
+  const line = readFileSync(file, 'utf8')
+    .split('\n')
+    .find(line => line.startsWith(`${field}:`))
+  return Number(line?.match(/\d+/)?.[0] ?? NaN)
+}

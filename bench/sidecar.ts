@@ -1,0 +1,105 @@
+// A sidecar as it runs in a pod: the bundle, a feed folder, and an app to stand before.
+
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sidecarEnv, file as names } from '../protocol/names.ts'
+import { formatReleaseState } from '../protocol/release.ts'
+import type { ReleaseState } from '../protocol/release.ts'
+import { freePort, startBundle } from './processes.ts'
+import type { Running } from './processes.ts'
+
+export interface SidecarInPod extends Running {
+  frontPort: number
+  versionSocket: string
+  isReady(): Promise<boolean>
+  /** Puts a new state where the kubelet would. */
+  feed(serial: number): void
+}
+
+/** Starts an app that answers every request with a small page, and a sidecar in front of it. */
+export async function startSidecar(flags: string[] = []): Promise<SidecarInPod> {
+  const dir = mkdtempSync(join(tmpdir(), 'spa-bench-'))
+  const app = createServer((_, response) =>
+    response.setHeader('Content-Type', 'text/html').end('<!doctype html>'),
+  )
+  app.listen(0, '127.0.0.1')
+  await once(app, 'listening')
+  const [frontPort, adminPort] = [await freePort(), await freePort()]
+  feed(1)
+  const running = startBundle(
+    'dist/sidecar.js',
+    {
+      [sidecarEnv.mode]: 'sidecar',
+      [sidecarEnv.namespace]: 'bench',
+      [sidecarEnv.name]: 'web',
+      [sidecarEnv.hash]: 'aaaa',
+      [sidecarEnv.podIP]: '127.0.0.1',
+      [sidecarEnv.appPort]: String((app.address() as AddressInfo).port),
+      [sidecarEnv.frontPort]: String(frontPort),
+      [sidecarEnv.adminPort]: String(adminPort),
+      [sidecarEnv.listenAddress]: '127.0.0.1',
+      [sidecarEnv.podDir]: dir,
+      [sidecarEnv.runDir]: dir,
+      [sidecarEnv.maxTabs]: '100000',
+    },
+    flags,
+  )
+  return {
+    pid: running.pid,
+    frontPort,
+    versionSocket: join(dir, names.versionSocket),
+    isReady: () => isReady(adminPort),
+    feed,
+    async stop() {
+      await running.stop()
+      app.close()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+
+  function feed(serial: number): void {
+    writeFileSync(join(dir, 'next'), formatReleaseState(stateOf(serial)))
+    renameSync(join(dir, 'next'), join(dir, names.release))
+  }
+}
+
+function isReady(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    request({ port, path: '/readyz' }, response => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+/** As large as after ten rollouts. */
+function stateOf(serial: number): ReleaseState {
+  return {
+    namespace: 'bench',
+    name: 'web',
+    epoch: 't3k9x1-d3f1c2aa',
+    serial,
+    revision: 10,
+    phase: 'ready',
+    since: '2026-11-22T09:00:00.000Z',
+    target: { id: id(10), name: 'registry/web:10', hash: 'aaaa' },
+    previous: { id: id(9), name: 'registry/web:9' },
+    live: [{ id: id(10), pods: 3 }],
+    known: Array.from({ length: 10 }, (_, index) => [
+      index === 0 ? 'aaaa' : `hash${index}`,
+      id(10 - index),
+      10 - index,
+    ]),
+    why: 'rollout',
+  }
+}
+
+function id(revision: number): string {
+  return revision.toString(16).repeat(64).slice(0, 64)
+}

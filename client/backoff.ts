@@ -1,0 +1,36 @@
+// How long to wait before the next attempt. Always random: after a rollout every tab of an app reconnects at once.
+
+import { closeCode } from '../protocol/names.ts'
+
+/** What a server may ask for at most: a longer wait would make a tab deaf. */
+const maxAskedMs = 10 * 60_000
+
+/**
+ * Takes the code and reason of a close (1006 when there was none), and how many connections in a row were not stable.
+ * Returns milliseconds to wait before the next one.
+ */
+export function reconnectDelay(code: number, reason: string, failures: number, random: () => number): number {
+  const ceilingMs = Math.min(30_000, 1_000 * 2 ** failures)
+  const asked = /"d":\s*(\d+)/.exec(reason)?.[1]
+  const askedMs = asked ? Math.min(maxAskedMs, Number(asked)) : undefined
+  // A server that closes everybody at once, for ever, must not be dialled without end.
+  const floorMs = failures < 3 ? 0 : ceilingMs
+  if (code === closeCode.draining) return random() * Math.max(askedMs ?? ceilingMs, floorMs)
+  if (code === closeCode.maxAge) return random() * Math.max(5_000, floorMs)
+  if (code === closeCode.full) return (1 + random()) * (askedMs ?? 30_000)
+  if (code === closeCode.policy) return (1 + random()) * 300_000
+  return random() * ceilingMs
+}
+
+/** Whether a close means that we are not wanted for now, so that waking up must not shorten the wait. */
+export function isRefusal(code: number): boolean {
+  return code === closeCode.full || code === closeCode.policy
+}
+
+/**
+ * Takes how often a document was fetched in vain; returns milliseconds until it is fetched again: about
+ * 5 s, 30 s, 2 min, then every 10 min, for as long as a cache on the way keeps the old one.
+ */
+export function verifyDelay(failures: number, random: () => number): number {
+  return (0.75 + random() / 2) * ([5_000, 30_000, 120_000][failures - 1] ?? 600_000)
+}

@@ -1,0 +1,84 @@
+// Which version this page is: said by the answer that carried its document, never by the first message and never by a cookie.
+// Decided once. A page that says nothing about itself is told nothing: it holds.
+
+import { serverTiming } from '../protocol/names.ts'
+import type { Env } from './env.ts'
+import { get } from './get.ts'
+
+/** A document's identity. */
+export interface Page {
+  /** The Deployment. */
+  readonly name: string
+  /** The pod-template-hash of the pod that served it. */
+  readonly hash: string
+  /** The version's id, 64 hex digits, where that pod knew it already. */
+  readonly id?: string
+}
+
+/**
+ * Takes the page's own name `<Deployment>-<hash>` where the app gives it.
+ * Returns what the page says by itself: given, in a `<meta name="spa-version">`, or by its Server-Timing entries.
+ */
+export function readPage(env: Env, version?: string): Page | null {
+  const stamp = version ?? env.document.querySelector('meta[name="spa-version"]')?.getAttribute('content')
+  const stamped = stamp ? parseVersion(stamp) : null
+  const timed = pageOf(navigation(env)?.serverTiming ?? [])
+  const isSame = timed && stamp === `${timed.name}-${timed.hash}`
+  return isSame ? timed : (stamped ?? timed)
+}
+
+/**
+ * Where the browser hides Server-Timing from scripts (Firefox, insecure contexts), the stored document's own header still says it.
+ * `only-if-cached` never asks the network; it fails where the document was not stored.
+ */
+export async function readStoredPage(env: Env): Promise<Page | null> {
+  if (navigation(env)?.serverTiming) return null
+  const init: RequestInit = { cache: 'only-if-cached', mode: 'same-origin' }
+  return (await get(env, env.location.href, init, pageOfAnswer)) ?? null
+}
+
+/** Takes an answer; returns the page that it carries, or null when it carries none (a login, an error, a redirect). */
+export function pageOfAnswer({ ok, headers }: Pick<Response, 'ok' | 'headers'>): Page | null {
+  return ok ? pageOf(parseServerTiming(headers.get('server-timing') ?? '')) : null
+}
+
+interface Metric {
+  readonly name: string
+  readonly description: string
+}
+
+/**
+ * Takes Server-Timing metrics in the order of the header. Where one injected app stands before another, both have spoken:
+ * the last is the nearest to the browser, and an id belongs to the page named just before it.
+ */
+export function pageOf(metrics: readonly Metric[]): Page | null {
+  let page: Page | null = null
+  for (const { name, description } of metrics) {
+    if (name === serverTiming.page) page = parseVersion(description)
+    if (name === serverTiming.id && page && /^[0-9a-f]{64}$/.test(description))
+      page = { name: page.name, hash: page.hash, id: description }
+  }
+  return page
+}
+
+/** `<Deployment>-<hash>`: names of Deployments may have dashes, hashes have none. */
+export function parseVersion(text: string): Page | null {
+  const [, name, hash] = /^([a-z0-9][-.a-z0-9]*)-([a-z0-9]+)$/.exec(text) ?? []
+  return name && hash ? { name, hash } : null
+}
+
+const metricForm = /(?:[^,"]|"(?:\\.|[^"\\])*")+/g
+const descriptionForm = /^([^;]*);(?:.*;)?\s*desc\s*=\s*(?:"(.*?)"|([^;]*))/i
+
+/** Reads the names and descriptions: https://www.w3.org/TR/server-timing/#the-server-timing-header-field */
+export function parseServerTiming(header: string): Metric[] {
+  const metrics = header.match(metricForm) ?? []
+  return metrics.map(metric => {
+    const [, name = '', quoted, bare = ''] = descriptionForm.exec(metric) ?? []
+    return { name: name.trim(), description: quoted ?? bare.trim() }
+  })
+}
+
+function navigation(env: Env): { serverTiming?: readonly Metric[] } | undefined {
+  return env.performance?.getEntriesByType('navigation')[0] as PerformanceNavigationTiming | undefined
+}

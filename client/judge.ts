@@ -1,0 +1,36 @@
+// What a release state means for a page. A page that the state cannot place holds, since it may be newer than the state.
+
+import type { StateMessage } from '../protocol/message.ts'
+import type { Page } from './identity.ts'
+
+type Release = Pick<StateMessage, 'phase' | 'sha256' | 'live' | 'known'>
+
+/** `candidate`: the rollout has ended without this page's version; to be verified before it is offered. */
+export type Verdict = 'unknown' | 'current' | 'rolling' | 'candidate'
+
+/** Takes the page and the state, either of which may not be known. */
+export function judge(page: Page | null, release: Release | null): Verdict {
+  const id = resolveId(page, release)
+  if (!id || !release) return 'unknown'
+  if (release.phase === 'rolling') return 'rolling'
+  // Nobody is disturbed while his version still answers (canaries, blue/green).
+  const isCurrent = id === release.sha256 || release.live.some(version => version.id === id)
+  return isCurrent || !release.sha256 ? 'current' : 'candidate'
+}
+
+/** Takes a page and a state; returns the page's id as the state has it now, or null when the state does not know the page. */
+export function resolveId(page: Page | null, release: Pick<Release, 'known'> | null): string | null {
+  const row = page && release?.known.find(([key]) => key === page.hash)
+  if (!row || !release) return null
+  return (page.id ? latestId(release)(page.id) : row[1]) || null
+}
+
+/** Runtimes report several digests for one image, so a version may have got another id since. */
+export function latestId({ known }: Pick<Release, 'known'>): (id: string) => string {
+  return id => known.find(([key]) => key === id)?.[1] ?? id
+}
+
+/** Whether a document fetched just now is the version that the state says is live. */
+export function isTarget(served: Page | null, release: Release | null): boolean {
+  return !!release?.sha256 && resolveId(served, release) === release.sha256
+}

@@ -1,0 +1,104 @@
+// Announce, verify, offer: fetches the page's own document until this browser is served the announced version.
+// Everything else that may come back (a login, an error, an old copy from a cache) decides nothing and is tried again later.
+
+import { verifyDelay } from './backoff.ts'
+import type { Env } from './env.ts'
+import { get } from './get.ts'
+import { pageOfAnswer } from './identity.ts'
+import type { Page } from './identity.ts'
+import { createTimer } from './timer.ts'
+
+export interface Verification {
+  /** Fetches after a random part of `spreadMs`, then again and again until it is verified or stopped. */
+  start(spreadMs: number): void
+  /** Fetches now, unless it is being done. Settles with that attempt. */
+  now(): Promise<void>
+  /** Fetches within a second if the last attempt was in vain: the network or the person is back. */
+  hasten(): void
+  stop(): void
+}
+
+export interface Verifying {
+  env: Env
+  isTarget: (served: Page | null) => boolean
+  onVerified: () => void
+}
+
+const maxSpreadMs = 10 * 60_000
+const updateLimitMs = 5_000
+
+export function createVerification({ env, isTarget, onVerified }: Verifying): Verification {
+  const timer = createTimer(env)
+  let failures = 0
+  let running: { controller: AbortController; done: Promise<void> } | undefined
+
+  return { start, now, hasten, stop }
+
+  function start(spreadMs: number): void {
+    stop()
+    timer.arm(env.random() * Math.min(spreadMs, maxSpreadMs), () => void now())
+  }
+
+  function now(): Promise<void> {
+    timer.stop()
+    if (!running) {
+      const controller = new AbortController()
+      running = { controller, done: attempt(controller) }
+    }
+    return running.done
+  }
+
+  function hasten(): void {
+    if (failures > 0 && !running) timer.arm(env.random() * 1_000, () => void now())
+  }
+
+  function stop(): void {
+    timer.stop()
+    running?.controller.abort()
+    running = undefined
+    failures = 0
+  }
+
+  async function attempt(controller: AbortController): Promise<void> {
+    await updateServiceWorker(env)
+    const served = await fetchDocument(env, controller)
+    if (running?.controller !== controller) return
+    running = undefined
+    if (served && isTarget(served)) {
+      failures = 0
+      return onVerified()
+    }
+    failures += 1
+    timer.arm(verifyDelay(failures, env.random), () => void now())
+  }
+}
+
+/** As a reload would ask: past the browser's own cache (`no-cache`), but not past a CDN's, which `no-store` might be. */
+function fetchDocument(env: Env, controller: AbortController): Promise<Page | null | undefined> {
+  const { origin, pathname } = new URL(env.location.href)
+  const init: RequestInit = {
+    cache: 'no-cache',
+    redirect: 'manual',
+    credentials: 'same-origin',
+    headers: { accept: 'text/html' },
+  }
+  return get(env, origin + pathname, init, readAnswer, controller)
+}
+
+function readAnswer(answer: Response): Page | null {
+  answer.text().catch(() => {}) // read to its end, so that the connection can be used again
+  return pageOfAnswer(answer)
+}
+
+/** A worker that answers documents from its own cache goes on serving the old one until it has updated itself. */
+async function updateServiceWorker({ navigator, setTimeout }: Env): Promise<void> {
+  try {
+    const workers = navigator.serviceWorker
+    if (!workers?.controller) return
+    const limit = new Promise<void>(resolve => setTimeout(resolve, updateLimitMs))
+    const update = workers.getRegistration().then(registration => registration?.update())
+    await Promise.race([update, limit])
+  } catch {
+    // It could not be asked (a frame without that right) or could not update: the fetch will tell.
+  }
+}

@@ -1,0 +1,92 @@
+// The sidecar's environment, read once at start. A wrong variable is an error that names it; nothing is guessed.
+// Most of it is set by injection (webhook/), so the defaults here are what a pod gets that says nothing.
+
+import env from 'env-var'
+import { isIP } from 'node:net'
+import { file, port, sidecarEnv } from '../protocol/names.ts'
+
+export interface Config {
+  namespace: string
+  /** The Deployment. */
+  name: string
+  /** `pod-template-hash` of the ReplicaSet that this pod belongs to. */
+  hash: string
+  podIP: string
+  appPort: number
+  frontPort: number
+  adminPort: number
+  /** Undefined: every address of the pod, IPv4 and IPv6. */
+  listenAddress: string | undefined
+  podDir: string
+  runDir: string
+  expose: 'image' | 'id'
+  forwarded: 'add' | 'off'
+  /** 0: no draining, the process ends at SIGTERM. */
+  drainMs: number
+  maxTabs: number
+  heartbeatMs: number
+  maxAgeMs: number
+}
+
+/**
+ * Takes the process environment; returns the configuration, frozen.
+ * Throws an error whose message names the first variable that is missing or wrong.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const { get } = env.from(environment, accessors)
+  const required = (name: string) => get(name).required()
+  const optional = (name: string, otherwise: string) => get(name).default(otherwise)
+
+  required(sidecarEnv.mode).asEnum(['sidecar'])
+  const config: Config = {
+    namespace: required(sidecarEnv.namespace).asDnsName(),
+    name: required(sidecarEnv.name).asDnsName(),
+    hash: required(sidecarEnv.hash).asDnsName(),
+    podIP: required(sidecarEnv.podIP).asAddress(),
+    appPort: required(sidecarEnv.appPort).asNumberBetween(1, 65_535),
+    frontPort: optional(sidecarEnv.frontPort, `${port.front}`).asNumberBetween(1, 65_535),
+    adminPort: optional(sidecarEnv.adminPort, `${port.admin}`).asNumberBetween(1, 65_535),
+    listenAddress: environment[sidecarEnv.listenAddress]
+      ? get(sidecarEnv.listenAddress).asAddress()
+      : undefined,
+    podDir: optional(sidecarEnv.podDir, file.podDir).asString(),
+    runDir: readRunDir(environment),
+    expose: optional(sidecarEnv.expose, 'image').asEnum(['image', 'id']),
+    forwarded: optional(sidecarEnv.forwarded, 'add').asEnum(['add', 'off']),
+    drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
+    maxTabs: optional(sidecarEnv.maxTabs, '10000').asNumberBetween(1, 1_000_000),
+    heartbeatMs: optional(sidecarEnv.heartbeatSec, '25').asNumberBetween(1, 300) * 1_000, // load balancers cut after 60 s of silence
+    maxAgeMs: optional(sidecarEnv.maxAgeSec, '3600').asNumberBetween(1, 604_800) * 1_000, // so that tabs spread over new pods
+  }
+  refuseSharedPorts(config)
+  return Object.freeze(config)
+}
+
+/** Where the sidecar keeps its unix sockets: all that the preStop program has to know. */
+export function readRunDir(environment: NodeJS.ProcessEnv): string {
+  return env.from(environment).get(sidecarEnv.runDir).default(file.runDir).asString()
+}
+
+const accessors = {
+  asNumberBetween(value: string, min: number, max: number): number {
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : NaN
+    if (number >= min && number <= max) return number
+    throw new Error(`should be a whole number from ${min} to ${max}`)
+  },
+  asAddress(value: string): string {
+    if (isIP(value)) return value
+    throw new Error('should be an IP address')
+  },
+  /** It goes into a quoted string of a header, so nothing else may pass. */
+  asDnsName(value: string): string {
+    if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(value)) return value
+    throw new Error('should be a name as Kubernetes allows it')
+  },
+}
+
+function refuseSharedPorts({ appPort, frontPort, adminPort }: Config): void {
+  // Before the app's own port, the front would find itself and dial itself.
+  if (frontPort === appPort) throw new Error(`${sidecarEnv.frontPort} is also ${sidecarEnv.appPort}`)
+  if (adminPort === appPort) throw new Error(`${sidecarEnv.adminPort} is also ${sidecarEnv.appPort}`)
+  if (adminPort === frontPort) throw new Error(`${sidecarEnv.adminPort} is also ${sidecarEnv.frontPort}`)
+}

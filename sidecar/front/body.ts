@@ -1,0 +1,141 @@
+// Finds the end of a body without changing a byte of it (RFC 9112 §6, §7). Strict: what is not chunked framing to the letter is
+// broken, because two readers that disagree on where a message ends are how requests are smuggled.
+
+import { isTextByte, isTokenByte } from './head.ts'
+
+export interface Body {
+  /** Takes the chunk from that offset; returns the offset up to which its bytes belong to the body. */
+  read(chunk: Buffer, from: number): number
+  isDone: boolean
+  isBroken: boolean
+}
+
+/** Takes the framing: a length in bytes, or chunked. */
+export function createBody(framing: number | 'chunked'): Body {
+  return framing === 'chunked' ? createChunked() : createSized(framing)
+}
+
+/** Digits only: no sign, no list, no space, and exact as a number. */
+export function parseLength(value: string): number | undefined {
+  if (!/^\d{1,16}$/.test(value)) return undefined
+  const length = Number(value)
+  return Number.isSafeInteger(length) ? length : undefined
+}
+
+function createSized(length: number): Body {
+  let left = length
+  const body: Body = { read, isDone: length === 0, isBroken: false }
+  return body
+
+  function read(chunk: Buffer, from: number): number {
+    const taken = Math.min(left, chunk.length - from)
+    left -= taken
+    body.isDone = left === 0
+    return from + taken
+  }
+}
+
+const CR = 13
+const LF = 10
+const COLON = 58
+const SEMICOLON = 59
+const maxSizeDigits = 13 // 2^52 - 1: every sum stays exact
+
+type State =
+  | 'size'
+  | 'extension'
+  | 'size-lf'
+  | 'data'
+  | 'data-cr'
+  | 'data-lf'
+  | 'trailer'
+  | 'trailer-name'
+  | 'trailer-value'
+  | 'trailer-lf'
+  | 'last-lf'
+
+function createChunked(): Body {
+  let state: State = 'size'
+  let size = 0
+  let digits = 0
+  const body: Body = { read, isDone: false, isBroken: false }
+  return body
+
+  function read(chunk: Buffer, from: number): number {
+    let at = from
+    while (at < chunk.length) {
+      if (state === 'data') {
+        const taken = Math.min(size, chunk.length - at)
+        size -= taken
+        at += taken
+        if (size === 0) state = 'data-cr'
+        continue
+      }
+      const after = step(chunk[at]!)
+      if (!after) {
+        body.isBroken = true
+        return at
+      }
+      state = after
+      at++
+      if (body.isDone) return at
+    }
+    return at
+  }
+
+  /** Returns the state behind that byte, or undefined when it cannot stand there. */
+  function step(byte: number): State | undefined {
+    switch (state) {
+      case 'size':
+        return afterSize(byte)
+      case 'extension':
+        if (byte === CR) return 'size-lf'
+        return isTextByte(byte) ? 'extension' : undefined
+      case 'size-lf':
+        if (byte !== LF) return undefined
+        digits = 0
+        return size === 0 ? 'trailer' : 'data'
+      case 'data':
+        return 'data'
+      case 'data-cr':
+        return byte === CR ? 'data-lf' : undefined
+      case 'data-lf':
+        return byte === LF ? 'size' : undefined
+      case 'trailer':
+        if (byte === CR) return 'last-lf'
+        return isTokenByte(byte) ? 'trailer-name' : undefined
+      case 'trailer-name':
+        if (byte === COLON) return 'trailer-value'
+        return isTokenByte(byte) ? 'trailer-name' : undefined
+      case 'trailer-value':
+        if (byte === CR) return 'trailer-lf'
+        return isTextByte(byte) ? 'trailer-value' : undefined
+      case 'trailer-lf':
+        return byte === LF ? 'trailer' : undefined
+      case 'last-lf':
+      default:
+        if (byte !== LF) return undefined
+        body.isDone = true
+        return 'size'
+    }
+  }
+
+  function afterSize(byte: number): State | undefined {
+    const digit = hexDigit(byte)
+    if (digit !== -1) {
+      if (digits === maxSizeDigits) return undefined
+      digits++
+      size = size * 16 + digit
+      return 'size'
+    }
+    if (digits === 0) return undefined
+    if (byte === CR) return 'size-lf'
+    return byte === SEMICOLON ? 'extension' : undefined
+  }
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 48 && byte <= 57) return byte - 48
+  const lower = byte | 0x20
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1
+}

@@ -1,0 +1,386 @@
+// One client's connection: its requests go to one connection of its own to the app, and their answers come back in order.
+// The one thing that is not passed through is a request for the version server, which waits for its turn among the answers.
+
+import type { Socket } from 'node:net'
+import type { Log } from '../../protocol/log.ts'
+import type { Answer } from './answer.ts'
+import { createAnswers } from './answers.ts'
+import type { Leaving } from './answers.ts'
+import type { Counters } from './counters.ts'
+import { editAnswer, editRequest, isDocumentRequest } from './edits.ts'
+import { refusals, versionTarget } from './request.ts'
+import type { Refusal, Request } from './request.ts'
+import { createRequests } from './requests.ts'
+import { cut } from './tunnel.ts'
+import type { Tunnels } from './tunnel.ts'
+import { askVersion, maxVersionHeadBytes, versionHead } from './version.ts'
+import type { VersionExchange } from './version.ts'
+
+/** What all connections share. */
+export interface Surroundings {
+  /** Starts a connection to the app. */
+  dial(): Socket
+  versionSocket: string
+  serverTiming: () => string
+  forwarded: 'add' | 'off'
+  tunnels: Tunnels
+  isDraining(): boolean
+  counters: Counters
+  log: Log
+  /** The connection has closed, or a tunnel has taken its sockets over. */
+  forget(connection: Connection): void
+  onClosed(client: Socket): void
+}
+
+export interface Connection {
+  /** To be called once draining has begun: an idle connection ends after a grace. */
+  drain(): void
+  /** Ends it now. */
+  close(): void
+}
+
+const lingerMs = 2_000 // time for the client to read our last bytes: closing over unread ones resets them (RFC 9112 §9.6)
+const graceMs = { least: 1_000, most: 2_000 } // a request that is on its way while we drain still gets an answer
+const idleMs = 600_000 // only where there is no app connection whose end could be mirrored; load balancers use 60-75 s
+const maxAwaited = 64
+const maxHeldBytes = 64 * 1024
+const none: Buffer = Buffer.alloc(0)
+
+export function createConnection(client: Socket, around: Surroundings): Connection {
+  const { counters, log } = around
+  const connection: Connection = { drain: watchIdle, close: destroy }
+  const peer =
+    around.forwarded === 'add' ? client.remoteAddress?.replace(/^::ffff:(?=[\d.]+$)/, '') : undefined
+  const requests = createRequests({
+    isBusy,
+    begin,
+    write: writeApp,
+    endBody,
+    end: endApp,
+    refuse,
+    leave: spliceWhole,
+  })
+  const answers = createAnswers({
+    awaited: () => awaited[0],
+    begin: beginAnswer,
+    write: writeClient,
+    end: endAnswer,
+    leave,
+  })
+  /** The methods of the requests that the app has not answered to the end, in order. */
+  const awaited: string[] = []
+  let hasForwarded = false
+  /** The last request may make this a tunnel. */
+  let isSwitching = false
+  /** A request for the version server: waits for the answers before it, then is the exchange's. */
+  let turn: { request: Request; target: string } | undefined
+  let exchange: VersionExchange | undefined
+  /** To be answered after the answers before it. */
+  let refusal: Refusal | undefined
+  /** The connection ends with the answers that are awaited now. */
+  let isLast = false
+  let isOver = false
+  let idleTimer: NodeJS.Timeout | undefined
+  let app: Socket | undefined = dial()
+
+  client.on('data', onClientData)
+  client.on('end', onClientEnd)
+  client.on('drain', onClientDrain)
+  client.on('error', onClientError)
+  client.on('close', onClientClose)
+  if (around.isDraining()) watchIdle()
+  return connection
+
+  function dial(): Socket {
+    hasForwarded = false
+    const socket = around.dial()
+    socket.on('data', onAppData)
+    socket.on('end', onAppEnd)
+    socket.on('drain', pace)
+    socket.on('error', onAppError)
+    socket.on('close', onAppClose)
+    return socket
+  }
+
+  // From the client to the app
+
+  function onClientData(chunk: Buffer): void {
+    if (isOver) return
+    if (idleTimer) stopIdleTimer()
+    requests.take(chunk)
+    pace()
+  }
+
+  function isBusy(): boolean {
+    return isSwitching || turn !== undefined || awaited.length >= maxAwaited
+  }
+
+  function begin(request: Request): Buffer | undefined | 'ours' {
+    const target = versionTarget(request)
+    if (target !== undefined) {
+      turn = { request, target }
+      takeTurn()
+      return 'ours'
+    }
+    const isDocument = isDocumentRequest(request)
+    counters.requests++
+    if (isDocument) counters.documents++
+    awaited.push(request.method)
+    isSwitching = request.isSwitching
+    return editRequest(request, isDocument, peer)
+  }
+
+  function writeApp(bytes: Buffer): void {
+    if (isOver) return
+    app ??= dial()
+    hasForwarded = true
+    if (app.writable) app.write(bytes)
+  }
+
+  function endBody(): void {
+    if (awaited.length > 0) return
+    if (isLast) finish()
+    else if (around.isDraining()) watchIdle()
+  }
+
+  /** Reads on only while the app takes what comes, and while not too much is held. */
+  function pace(): void {
+    if (isOver) return
+    const isFull = app?.writableNeedDrain === true || requests.heldBytes() >= maxHeldBytes
+    if (isFull === client.isPaused()) return
+    if (isFull) client.pause()
+    else client.resume()
+  }
+
+  function onClientEnd(): void {
+    if (!isOver) requests.end()
+  }
+
+  function endApp(): void {
+    if (isOver) return
+    if (app) app.end()
+    else finish()
+  }
+
+  function onClientError(): void {
+    isOver = true
+    if (app) cut(app)
+  }
+
+  function onClientClose(): void {
+    isOver = true
+    stopTimers()
+    exchange?.abort()
+    app?.destroySoon()
+    around.forget(connection)
+    around.onClosed(client)
+  }
+
+  // From the app to the client
+
+  function onAppData(chunk: Buffer): void {
+    if (isOver) return
+    if (!requests.isHttp()) return spliceWhole(chunk)
+    if (turn && awaited.length === 0) return dropApp()
+    client.cork()
+    answers.take(chunk)
+    client.uncork()
+    if (client.writableNeedDrain && !isOver) app?.pause()
+  }
+
+  function onClientDrain(): void {
+    app?.resume()
+    exchange?.resume()
+  }
+
+  function beginAnswer(answer: Answer): Buffer | undefined {
+    const isFinal = awaited.length === 1
+    if (isFinal && around.isDraining() && !turn && requests.heldBytes() === 0) endWithAwaited()
+    return editAnswer(answer, { serverTiming: around.serverTiming, isLast: isFinal && isLast && !refusal })
+  }
+
+  /** Returns whether the client takes more. */
+  function writeClient(bytes: Buffer): boolean {
+    return isOver || !client.writable || client.write(bytes)
+  }
+
+  function endAnswer(): void {
+    awaited.shift()
+    if (isOver) return
+    if (awaited.length === 0) {
+      isSwitching = false
+      if (refusal) return answerRefusal(refusal)
+      if (isLast && !requests.isInBody()) return finish()
+      if (turn) return takeTurn()
+      if (around.isDraining()) watchIdle()
+    }
+    requests.resume()
+    pace()
+  }
+
+  function leave(why: Leaving, rest: Buffer): void {
+    if (isOver) return
+    if (why === 'unframed' || why === 'unasked') counters.unframed++
+    if (app) splice(app, rest, requests.rest())
+  }
+
+  function onAppEnd(): void {
+    if (isOver) return
+    if (!requests.isHttp()) return spliceWhole()
+    if (turn && awaited.length === 0) return dropApp()
+    writeClient(answers.held())
+    // No answer can come any more, but the app may still want the rest of a body.
+    endWithAwaited()
+    awaited.length = 0
+    if (requests.isInBody()) client.end()
+    else finish()
+  }
+
+  function onAppError(): void {
+    if (isOver) return
+    if (turn && awaited.length === 0) dropApp()
+    // An answer that is whole reaches the client; one that is not never looks as if it were.
+    else if (hasForwarded && awaited.length === 0) finish()
+    else reset()
+  }
+
+  function onAppClose(this: Socket): void {
+    if (!isOver && this === app) finish()
+  }
+
+  function dropApp(): void {
+    const dropped = app
+    app = undefined
+    dropped?.destroy()
+  }
+
+  // With the version server
+
+  function takeTurn(): void {
+    if (!turn || awaited.length > 0) return
+    const { request, target } = turn
+    counters.versionRequests++
+    if (request.body !== 0) return refuse({ status: 413, why: 'version-body' })
+    if (versionHead(request, target).length > maxVersionHeadBytes)
+      return refuse({ status: 431, why: 'version-head' })
+    if (!hasForwarded) dropApp()
+    exchange = askVersion(around.versionSocket, request, target, {
+      isLast: () => request.isLast || around.isDraining(),
+      write: writeClient,
+      end: () => endTurn(request.isLast || around.isDraining()),
+      upgrade(socket, rest) {
+        dropApp()
+        splice(socket, rest, requests.rest())
+      },
+      fail(why, isPartial) {
+        log('version server failed', { code: 'version_failed', why })
+        if (isPartial) return reset()
+        writeClient(ownAnswer(503, 'Service Unavailable', 'Retry-After: 1\r\n'))
+        endTurn(true)
+      },
+    })
+  }
+
+  function endTurn(isLast: boolean): void {
+    turn = exchange = undefined
+    if (isLast) return finish()
+    if (!app) idleTimer = setTimeout(finish, idleMs)
+    requests.resume()
+    pace()
+  }
+
+  // Ends
+
+  function refuse(refused: Refusal, isInBody = false): void {
+    counters.malformed++
+    log('request refused', { code: 'request_refused', status: refused.status, why: refused.why })
+    endWithAwaited()
+    if (!isInBody) {
+      refusal = refused
+      if (awaited.length === 0) answerRefusal(refused)
+    } else if (awaited.length === 1 && answers.isBetween()) {
+      answerRefusal(refused)
+    } else if (awaited.length === 0) {
+      finish()
+    } else {
+      // Its answer is on its way, or others are. They end first, and the app learns that there is no more to come.
+      app?.end()
+    }
+  }
+
+  function answerRefusal({ status }: Refusal): void {
+    writeClient(ownAnswer(status, refusals[status]))
+    if (app && hasForwarded) cut(app)
+    finish()
+  }
+
+  function endWithAwaited(): void {
+    isLast = true
+    requests.stop()
+  }
+
+  function watchIdle(): void {
+    if (isOver || turn || awaited.length > 0 || requests.isInBody() || requests.isInHead()) return
+    stopIdleTimer()
+    idleTimer = setTimeout(finish, graceMs.least + Math.random() * (graceMs.most - graceMs.least))
+  }
+
+  function stopIdleTimer(): void {
+    clearTimeout(idleTimer)
+    idleTimer = undefined
+  }
+
+  function stopTimers(): void {
+    stopIdleTimer()
+    requests.close()
+  }
+
+  /** The client is not to take this for the end of an answer. */
+  function reset(): void {
+    isOver = true
+    stopTimers()
+    cut(client)
+  }
+
+  /** Ends both sides in order, and does not wait for a client that does not. */
+  function finish(): void {
+    if (isOver) return
+    isOver = true
+    stopTimers()
+    app?.destroySoon()
+    client.resume()
+    // Not before all is written: a slow reader has all the time that the app would give it.
+    client.end(() => client.setTimeout(lingerMs, destroy))
+  }
+
+  function destroy(): void {
+    client.destroy()
+  }
+
+  /** Not HTTP, or the app spoke first: the whole connection is theirs. */
+  function spliceWhole(fromApp = none): void {
+    counters.opaque++
+    if (app) splice(app, fromApp, requests.rest())
+  }
+
+  function splice(server: Socket, toClient: Buffer, toServer: Buffer): void {
+    isOver = true
+    stopTimers()
+    client.off('data', onClientData)
+    client.off('end', onClientEnd)
+    client.off('drain', onClientDrain)
+    client.off('error', onClientError)
+    client.off('close', onClientClose)
+    server.off('data', onAppData)
+    server.off('end', onAppEnd)
+    server.off('drain', pace)
+    server.off('error', onAppError)
+    server.off('close', onAppClose)
+    around.tunnels.join(client, server, toClient, toServer)
+    around.forget(connection)
+  }
+}
+
+function ownAnswer(status: number, reason: string, lines = ''): Buffer {
+  return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\n${lines}Connection: close\r\nContent-Length: 0\r\n\r\n`)
+}

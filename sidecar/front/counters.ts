@@ -1,0 +1,42 @@
+// What the front counts. Plain numbers, read by whoever publishes them.
+
+export interface Counters {
+  /** Client connections accepted. */
+  connections: number
+  /** Client connections open now, tunnels included. */
+  open: number
+  /** Requests forwarded to the app. */
+  requests: number
+  /** Those of them that ask for a page. */
+  documents: number
+  /** Requests for the version server. */
+  versionRequests: number
+  /** Connections passed on whole, because they are not HTTP/1.x or the app spoke first. */
+  opaque: number
+  /** Connections to the app that failed before a byte was sent. */
+  refusedDials: number
+  /** Requests that were refused as malformed, too large or too slow. */
+  malformed: number
+  /** Answers passed on until their connection closed, because they could not be framed. */
+  unframed: number
+  /** Bytes from clients, of connections that have closed. */
+  bytesIn: number
+  /** Bytes to clients, of connections that have closed. */
+  bytesOut: number
+}
+
+export function createCounters(): Counters {
+  return {
+    connections: 0,
+    open: 0,
+    requests: 0,
+    documents: 0,
+    versionRequests: 0,
+    opaque: 0,
+    refusedDials: 0,
+    malformed: 0,
+    unframed: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+  }
+}

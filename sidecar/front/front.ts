@@ -1,0 +1,214 @@
+// The front stands before the app: it accepts the clients' connections, and only while the app would accept them itself.
+// So whoever probes or dials it learns the app's truth, and not that a sidecar is there.
+
+import { connect, createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import type { Log } from '../../protocol/log.ts'
+import { createConnection } from './connection.ts'
+import type { Connection } from './connection.ts'
+import { createCounters } from './counters.ts'
+import type { Counters } from './counters.ts'
+import { accepts, isListening as appListens } from './listening.ts'
+import { createTunnels } from './tunnel.ts'
+
+export interface FrontOptions {
+  /** Without an address: all of them, IPv4 and IPv6, or IPv4 alone where IPv6 is off. */
+  listen: { address?: string; port: number }
+  /** Where the app is reached: the pod's IP, never a loopback address, which apps trust. */
+  app: { host: string; port: number }
+  /** The unix socket of the version server. */
+  versionSocket: string
+  /** The value of the Server-Timing line that pages get. */
+  serverTiming: () => string
+  /** Whether requests without X-Forwarded-For get one. */
+  forwarded: 'add' | 'off'
+  log: Log
+}
+
+export interface Front {
+  /** Starts to look for the app, and resolves after the first look. */
+  open(): Promise<void>
+  isListening(): boolean
+  /** The address it listens on; undefined while it does not. */
+  address(): { address: string; port: number } | undefined
+  /** Looks at once whether the app listens, and does the same. Returns whether the two agree. */
+  look(): Promise<boolean>
+  /** From now on answers end their connections, and idle connections end after a grace. New ones are served as before. */
+  drain(): void
+  /** Resolves when draining has begun and no connection is open any more. */
+  idle(): Promise<void>
+  /** Ends everything now. */
+  close(): Promise<void>
+  counters: Readonly<Counters>
+}
+
+const lookMs = 50 // while waiting for the app only
+const keepAliveMs = 60_000 // the kernel's probes find peers that have gone without a word; an app's own probes end at us
+const backlog = 4096 // tabs come back all at once; the kernel takes the smaller of this and somaxconn
+const highWaterMark = 64 * 1024 // in flight per direction
+
+const socketOptions = {
+  allowHalfOpen: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: keepAliveMs,
+  highWaterMark,
+} as const
+
+export function createFront({ listen, app, log, ...options }: FrontOptions): Front {
+  const counters = createCounters()
+  const connections = new Set<Connection>()
+  const tunnels = createTunnels(onClosed)
+  const waiting: (() => void)[] = []
+  let server: Server | undefined
+  let looking: Promise<boolean> | undefined
+  let timer: NodeJS.Timeout | undefined
+  /** A dial was refused although the tables show a listener: the next look dials too. */
+  let isDoubtful = false
+  let isDraining = false
+  let isOpen = false
+  let lastListenError = ''
+
+  const around = {
+    ...options,
+    dial,
+    tunnels,
+    isDraining: () => isDraining,
+    counters,
+    log,
+    forget: (connection: Connection) => void connections.delete(connection),
+    onClosed,
+  }
+
+  return { open, isListening, address, look, drain, idle, close, counters }
+
+  async function open(): Promise<void> {
+    isOpen = true
+    await look()
+  }
+
+  function isListening(): boolean {
+    return server?.listening === true
+  }
+
+  function address(): { address: string; port: number } | undefined {
+    const bound = server?.address()
+    return bound && typeof bound === 'object' ? bound : undefined
+  }
+
+  function look(): Promise<boolean> {
+    looking ??= lookNow().finally(() => (looking = undefined))
+    return looking
+  }
+
+  async function lookNow(): Promise<boolean> {
+    clearTimeout(timer)
+    const isUp =
+      (await appListens(app.host, app.port)) && (!isDoubtful || (await accepts(app.host, app.port)))
+    if (!isOpen) return false
+    if (isUp) {
+      isDoubtful = false
+      await startListening()
+    } else {
+      stopListening('app_gone')
+    }
+    if (isOpen && !isListening()) timer = setTimeout(() => void look(), lookMs)
+    return isListening() === isUp
+  }
+
+  async function startListening(): Promise<void> {
+    if (isListening()) return
+    const starting = createServer({ ...socketOptions }, accept)
+    const error = await new Promise<NodeJS.ErrnoException | undefined>(resolve => {
+      starting.once('error', resolve)
+      starting.listen({ port: listen.port, ...(listen.address && { host: listen.address }), backlog }, () =>
+        resolve(undefined),
+      )
+    })
+    if (error) {
+      const code = error.code ?? error.message
+      if (code !== lastListenError)
+        log('front cannot listen', { code: 'listen_failed', why: code, port: listen.port })
+      lastListenError = code
+      return
+    }
+    lastListenError = ''
+    // Out of file descriptors, say: those that are open go on.
+    starting.on('error', ({ code }: NodeJS.ErrnoException) =>
+      log('accept failed', { code: 'accept_failed', why: code }),
+    )
+    if (!isOpen) return void starting.close()
+    server = starting
+    log('front listens', { code: 'front_listens', port: address()?.port })
+  }
+
+  function stopListening(code: string): void {
+    if (!server) return
+    server.close()
+    server = undefined
+    log('front stopped listening', { code, port: listen.port })
+  }
+
+  function accept(client: Socket): void {
+    counters.connections++
+    counters.open++
+    connections.add(createConnection(client, around))
+  }
+
+  function onClosed(client: Socket): void {
+    counters.open--
+    counters.bytesIn += client.bytesRead
+    counters.bytesOut += client.bytesWritten
+    settle()
+  }
+
+  function dial(): Socket {
+    // No local address is set: the kernel takes the pod's own, so the app sees the pod and not loopback.
+    const socket = connect({ host: app.host, port: app.port, ...socketOptions })
+    socket.once('error', onRefused)
+    socket.once('connect', () => socket.off('error', onRefused))
+    return socket
+  }
+
+  function onRefused({ code }: NodeJS.ErrnoException): void {
+    counters.refusedDials++
+    log('app refused a connection', { code: 'app_refused', why: code })
+    if (code !== 'ECONNREFUSED' && code !== 'EHOSTUNREACH') return
+    isDoubtful = true
+    stopListening('app_gone')
+    if (isOpen) void look()
+  }
+
+  function drain(): void {
+    if (isDraining) return
+    isDraining = true
+    for (const connection of connections) connection.drain()
+    settle()
+  }
+
+  function idle(): Promise<void> {
+    return new Promise(resolve => {
+      waiting.push(resolve)
+      settle()
+    })
+  }
+
+  function settle(): void {
+    if (!isDraining || counters.open > 0) return
+    for (const resolve of waiting.splice(0)) resolve()
+  }
+
+  async function close(): Promise<void> {
+    isOpen = false
+    isDraining = true
+    clearTimeout(timer)
+    await looking
+    const closing = server
+    const closed = closing && new Promise<void>(resolve => closing.close(() => resolve()))
+    server = undefined
+    for (const connection of connections) connection.close()
+    tunnels.close()
+    await closed
+    await idle()
+  }
+}

@@ -1,0 +1,133 @@
+// A request's head, read strictly (RFC 9112 §3, §6): what two servers could read in two ways is refused, never repaired.
+
+import { field, fields, has, hasToken, isTokenByte, maxHeadLines, parseLines } from './head.ts'
+import type { Head } from './head.ts'
+import { parseLength } from './body.ts'
+import { skipEmptyLines } from './head-reader.ts'
+import type { HeadFault } from './head-reader.ts'
+
+export interface Request extends Head {
+  method: string
+  target: string
+  minor: 0 | 1
+  body: number | 'chunked'
+  /** It may turn the connection into a tunnel: what follows it is not a request until the answer has said so. */
+  isSwitching: boolean
+  /** The client will send nothing after it. */
+  isLast: boolean
+}
+
+export interface Refusal {
+  status: keyof typeof refusals
+  why: string
+}
+
+export const refusals = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
+  505: 'HTTP Version Not Supported',
+} as const
+
+const SP = 32
+
+/** Takes the bytes of a whole head, with the empty lines before it. */
+export function parseRequest(bytes: Buffer): Request | Refusal {
+  const start = skipEmptyLines(bytes, 0)
+  let at = start
+  while (isTokenByte(bytes[at])) at++
+  const method = bytes.toString('latin1', start, at)
+  if (method === '' || bytes[at] !== SP) return bad('method')
+  const targetStart = ++at
+  while (isTargetByte(bytes[at])) at++
+  const target = bytes.toString('latin1', targetStart, at)
+  if (target === '' || bytes[at] !== SP) return bad('request-target')
+  const version = bytes.toString('latin1', at + 1, at + 11)
+  if (!/^HTTP\/\d\.\d\r\n$/.test(version)) return bad('request-line')
+  if (version[5] !== '1' || version[7]! > '1') return { status: 505, why: 'version' }
+  const minor = version[7] === '1' ? 1 : 0
+
+  const lines = parseLines(bytes, at + 11)
+  if (!lines) return bad('field-line')
+  if (lines.length > maxHeadLines * 3) return { status: 431, why: 'too-many-lines' }
+  const head = { bytes, lines }
+  const hosts = fields(head, 'host').length
+  if (hosts > 1 || (hosts === 0 && minor === 1)) return bad('host')
+  const body = framing(head, minor)
+  if (typeof body === 'object') return body
+  return {
+    bytes,
+    lines,
+    method,
+    target,
+    minor,
+    body,
+    isSwitching: method === 'CONNECT' || has(head, 'upgrade'),
+    isLast:
+      hasToken(head, 'connection', 'close') || (minor === 0 && !hasToken(head, 'connection', 'keep-alive')),
+  }
+}
+
+/** The answer to a head that will never be whole. */
+export function refusalOf(fault: HeadFault): Refusal {
+  return faults[fault]
+}
+
+const faults = {
+  'bare-lf': bad('bare-lf'),
+  'long-line': { status: 414, why: 'long-line' },
+  'too-large': { status: 431, why: 'too-large' },
+} as const satisfies Record<HeadFault, Refusal>
+
+function framing(head: Head, minor: number): number | 'chunked' | Refusal {
+  // Servers that see fields as CGI variables take these for the real ones.
+  if (has(head, 'transfer_encoding') || has(head, 'content_length')) return bad('underscore')
+  const codings = fields(head, 'transfer-encoding')
+  const lengths = fields(head, 'content-length')
+  if (codings.length > 0) {
+    if (lengths.length > 0) return bad('length-and-coding')
+    if (minor === 0) return bad('coding-in-1.0')
+    if (codings.length > 1) return bad('coding')
+    const coding = codings[0]!.toLowerCase()
+    if (coding === 'chunked') return 'chunked'
+    // §6.1: codings before it are beyond us. §6.3: without it at the end, and there only, the length cannot be told.
+    const listed = coding.split(',').map(item => item.trim())
+    return listed.indexOf('chunked') === listed.length - 1 ? { status: 501, why: 'coding' } : bad('coding')
+  }
+  if (lengths.length === 0) return 0
+  const length = lengths.length === 1 ? parseLength(lengths[0]!) : undefined
+  return length ?? bad('content-length')
+}
+
+/**
+ * Where the last directory of the request's path is `__spa` returns the target from there on, with its query
+ * (`/shop/__spa/ws?v=1` → `/__spa/ws?v=1`); otherwise undefined.
+ */
+export function versionTarget({ method, target }: Pick<Request, 'method' | 'target'>): string | undefined {
+  if (!target.includes('/__spa/') || method === 'CONNECT') return undefined
+  const origin = target.startsWith('/') ? '' : (/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target)?.[0] ?? target)
+  const [path = ''] = target.slice(origin.length).split(/[?#]/, 1)
+  const at = path.lastIndexOf('/__spa/')
+  if (at === -1 || path.includes('/', at + '/__spa/'.length)) return undefined
+  return target.slice(origin.length + at).split('#', 1)[0]
+}
+
+export function isWebSocket(request: Request): boolean {
+  return (
+    request.minor === 1 &&
+    field(request, 'upgrade')?.toLowerCase() === 'websocket' &&
+    hasToken(request, 'connection', 'upgrade')
+  )
+}
+
+function bad(why: string): Refusal {
+  return { status: 400, why }
+}
+
+/** Only what would break the line is refused; apps take bytes in targets that RFC 3986 does not allow. */
+function isTargetByte(byte: number | undefined): boolean {
+  return byte !== undefined && byte > SP && byte !== 127
+}

@@ -1,0 +1,97 @@
+// Two sockets joined byte for byte: upgrades, and everything that is not HTTP/1.x.
+// An idle tab costs two of these ends, so the handlers are shared functions and what differs hangs on the socket: no closures.
+
+import type { Socket } from 'node:net'
+
+export interface Tunnels {
+  /**
+   * Joins two sockets that nothing else listens to any more, after sending each the bytes that were held for it.
+   * Back-pressure and half-closes pass through; a reset on one side becomes a reset on the other.
+   */
+  join(client: Socket, server: Socket, toClient: Buffer, toServer: Buffer): void
+  /** Ends all of them now. */
+  close(): void
+}
+
+const other = Symbol('other')
+
+interface End extends Socket {
+  [other]?: End
+}
+
+/** `onClose` is called once for each tunnel, when its client's side has gone. */
+export function createTunnels(onClose: (client: Socket) => void): Tunnels {
+  const clients = new Set<Socket>()
+  return { join, close }
+
+  function join(client: Socket, server: Socket, toClient: Buffer, toServer: Buffer): void {
+    clients.add(client)
+    client.on('close', forget)
+    connect(client, server)
+    connect(server, client)
+    start(client, toServer)
+    start(server, toClient)
+  }
+
+  function forget(this: Socket): void {
+    clients.delete(this)
+    onClose(this)
+  }
+
+  function close(): void {
+    for (const client of clients) client.destroy()
+  }
+}
+
+/** Ends a socket so that its peer does not take it for a clean end. Node resets TCP only, and not before it is connected. */
+export function cut(socket: Socket): void {
+  if (socket.destroyed) return
+  if (socket.remoteFamily === undefined) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
+function connect(end: End, to: Socket): void {
+  end[other] = to
+  end.on('data', pass)
+  end.on('end', passEnd)
+  end.on('error', passError)
+  end.on('close', passClose)
+}
+
+/** Sends what was held of that end's bytes, then lets it flow. What it did before it was joined is made up for. */
+function start(end: End, held: Buffer): void {
+  const to = end[other]!
+  if (held.length > 0) to.write(held)
+  if (end.errored || (end.destroyed && !end.readableEnded)) cut(to)
+  else if (end.readableEnded) to.end()
+  else if (to.writableNeedDrain) hold(end, to)
+  else end.resume()
+}
+
+function pass(this: End, chunk: Buffer): void {
+  const to = this[other]!
+  if (!to.write(chunk)) hold(this, to)
+}
+
+function hold(end: End, to: End): void {
+  end.pause()
+  to.on('drain', release)
+}
+
+function release(this: End): void {
+  this.off('drain', release)
+  this[other]!.resume()
+}
+
+function passEnd(this: End): void {
+  this[other]!.end()
+}
+
+function passError(this: End): void {
+  cut(this[other]!)
+}
+
+function passClose(this: End): void {
+  const to = this[other]!
+  if (!to.destroyed) to.destroySoon()
+}

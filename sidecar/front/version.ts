@@ -1,0 +1,131 @@
+// One exchange with the version server, over its unix socket. It gets a head of our own making with what it needs and no cookies;
+// always HTTP/1.1, because uWebSockets knows nothing else, and in one write, because it fails on a split request line.
+
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { reconnect } from './edits.ts'
+import type { Answer } from './answer.ts'
+import { createAnswers } from './answers.ts'
+import { field } from './head.ts'
+import { isWebSocket } from './request.ts'
+import type { Request } from './request.ts'
+
+export interface VersionSink {
+  isLast(): boolean
+  /** Returns whether the client takes more; when it does again, `resume` is called. */
+  write(bytes: Buffer): boolean
+  /** The answer is complete. */
+  end(): void
+  /** It was a 101: the socket is the caller's, with nothing listening to it. `rest` came behind the answer's head. */
+  upgrade(socket: Socket, rest: Buffer): void
+  /** No answer, or none that can be passed on. `isPartial`: a part of it was written. */
+  fail(why: string, isPartial: boolean): void
+}
+
+export interface VersionExchange {
+  resume(): void
+  /** The client has gone. */
+  abort(): void
+}
+
+/** Takes the request and the target to ask for. The request has no body. */
+export function askVersion(
+  path: string,
+  request: Request,
+  target: string,
+  sink: VersionSink,
+): VersionExchange {
+  const socket = connect({ path, allowHalfOpen: true })
+  let isPartial = false
+  let isOver = false
+  const answers = createAnswers({
+    awaited: () => (isOver ? undefined : request.method),
+    begin,
+    write(bytes) {
+      if (isOver) return
+      isPartial = true
+      if (!sink.write(bytes)) socket.pause()
+    },
+    end() {
+      if (isOver) return
+      drop()
+      sink.end()
+    },
+    leave(why, rest) {
+      if (isOver) return
+      if (why !== 'tunnel') return fail(why)
+      finish()
+      sink.upgrade(socket, rest)
+    },
+  })
+  const onEnd = (): void => fail('closed')
+  const onError = ({ code }: NodeJS.ErrnoException): void => fail(code ?? 'error')
+  socket.on('data', answers.take)
+  socket.on('end', onEnd)
+  socket.on('error', onError)
+  socket.write(versionHead(request, target), 'latin1')
+
+  return {
+    resume: () => void socket.resume(),
+    abort: drop,
+  }
+
+  function begin(answer: Answer): Buffer | undefined {
+    // A client of HTTP/1.0 knows no chunks. Our own answers have lengths, but for an endless one.
+    if (request.minor === 0 && answer.body === 'chunked') {
+      fail('chunked')
+      return undefined
+    }
+    return reconnect(answer, sink.isLast())
+  }
+
+  function fail(why: string): void {
+    if (isOver) return
+    drop()
+    sink.fail(why, isPartial)
+  }
+
+  function drop(): void {
+    finish()
+    socket.on('error', ignore)
+    socket.destroy()
+  }
+
+  function finish(): void {
+    isOver = true
+    socket.off('data', answers.take)
+    socket.off('end', onEnd)
+    socket.off('error', onError)
+  }
+}
+
+/** A socket that is given up may still fail. */
+function ignore(): void {}
+
+const passed = {
+  exchange: ['Host', 'Origin', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'Accept', 'If-None-Match'],
+  upgrade: [
+    'Host',
+    'Origin',
+    'X-Forwarded-Host',
+    'X-Forwarded-Proto',
+    'Sec-WebSocket-Key',
+    'Sec-WebSocket-Version',
+    'Sec-WebSocket-Protocol',
+  ],
+} as const
+
+/** uWebSockets takes heads of 4 KiB by default, and an honest one has not a quarter of that. */
+export const maxVersionHeadBytes = 4000
+
+/** The head that the version server gets. Extensions are left out: it is not to compress. */
+export function versionHead(request: Request, target: string): string {
+  const isUpgrade = isWebSocket(request)
+  let head = `${request.method} ${target} HTTP/1.1\r\n`
+  for (const name of isUpgrade ? passed.upgrade : passed.exchange) {
+    const value = field(request, name.toLowerCase())
+    if (value !== undefined) head += `${name}: ${value}\r\n`
+    else if (name === 'Host') head += 'Host: \r\n'
+  }
+  return `${head}${isUpgrade ? 'Connection: Upgrade\r\nUpgrade: websocket' : 'Connection: close'}\r\n\r\n`
+}

@@ -1,0 +1,77 @@
+// The sidecar: wires the front before the app, the version server behind it, the feed and the admin port, and ends them in order.
+// Whatever is wrong at start ends the process with one line; what is wrong later does not (uncaught.ts).
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createLog, reason } from '../protocol/log.ts'
+import { file } from '../protocol/names.ts'
+import { createAdmin } from './admin.ts'
+import { readConfig } from './config.ts'
+import { createCurrent } from './current.ts'
+import { createDrain } from './drain/drain.ts'
+import { createDrainSocket } from './drain/socket.ts'
+import { createDownwardFeed } from './feed/downward.ts'
+import { createFront } from './front/front.ts'
+import { pageIdentity } from './identity.ts'
+import { createMetrics } from './metrics.ts'
+import { createVersionServer } from './server/server.ts'
+import { surviveErrors } from './uncaught.ts'
+import type { Config } from './config.ts'
+
+/** Of the package; written in by the bundler. */
+declare const VERSION: string
+
+const log = createLog()
+
+try {
+  await run(readConfig(process.env))
+} catch (error) {
+  log('sidecar cannot start', { code: 'start_failed', reason: reason(error) })
+  process.exit(1)
+}
+
+async function run(config: Config): Promise<void> {
+  const { name, hash, listenAddress, podIP, appPort, podDir, runDir, drainMs } = config
+  const versionSocket = join(runDir, file.versionSocket)
+  const current = createCurrent(name, log)
+  const feed = createDownwardFeed({ podDir, offer: current.offer, log })
+  const clientScript = await readFile(new URL('./client.js', import.meta.url), 'utf8')
+  const server = createVersionServer({ ...config, socketPath: versionSocket, current, clientScript, log })
+  const front = createFront({
+    listen: { port: config.frontPort, ...(listenAddress && { address: listenAddress }) },
+    app: { host: podIP, port: appPort },
+    versionSocket,
+    serverTiming: () => pageIdentity(name, hash, current.state()),
+    forwarded: config.forwarded,
+    log,
+  })
+  const metrics = createMetrics({ version: VERSION, current, feed, tabs: server.tabs, front: front.counters })
+  const admin = createAdmin({ address: listenAddress, port: config.adminPort, unready, metrics })
+  const drain = createDrain({ front, server, drainMs, log })
+  const drainSocket = createDrainSocket(join(runDir, file.drainSocket), drain.begin)
+
+  feed.open()
+  await Promise.all([server.open(), drainSocket.open(), admin.open()])
+  await front.open()
+  surviveErrors(process, log, () => process.exit(1))
+  process.once('SIGTERM', () => void end())
+  process.once('SIGINT', () => void end())
+  log('sidecar started', { version: VERSION, ms: Math.round(performance.now()) })
+
+  async function unready(): Promise<string | undefined> {
+    if (!server.isOpen()) return 'the version server does not listen'
+    if (!(await front.look())) return 'the app listens and the front does not'
+    return undefined
+  }
+
+  async function end(): Promise<void> {
+    await drain.end()
+    drainSocket.close()
+    feed.close()
+    admin.close()
+    server.close()
+    await front.close()
+    log('sidecar ended')
+    process.exit(0)
+  }
+}

@@ -1,0 +1,116 @@
+// What Prometheus is told. The numbers live where they arise; they are read only when somebody asks.
+
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import type { Current } from './current.ts'
+import type { Counters } from './front/counters.ts'
+import type { Feed } from './feed/downward.ts'
+import type { VersionServer } from './server/server.ts'
+
+export interface Metrics {
+  /** The exposition, in Prometheus' text format. */
+  text(): Promise<string>
+  contentType: string
+}
+
+export interface MetricsOptions {
+  /** Of this program. */
+  version: string
+  current: Current
+  feed: Pick<Feed, 'errors'>
+  tabs: VersionServer['tabs']
+  front: Readonly<Counters>
+}
+
+const frontCounters = [
+  ['connections', 'connections', 'Client connections accepted.'],
+  ['requests', 'requests', 'Requests passed to the app.'],
+  ['documents', 'documents', 'Requests passed to the app that ask for a page.'],
+  ['version_requests', 'versionRequests', 'Requests to the version server.'],
+  ['opaque', 'opaque', 'Connections passed on whole: not HTTP/1.x, or the app spoke first.'],
+  ['refused_dials', 'refusedDials', 'Connections to the app that failed before a byte was sent.'],
+  ['malformed', 'malformed', 'Requests refused as malformed, too large or too slow.'],
+  ['unframed', 'unframed', 'Answers passed on until their connection closed.'],
+  ['received_bytes', 'bytesIn', 'Bytes from clients whose connections have closed.'],
+  ['sent_bytes', 'bytesOut', 'Bytes to clients whose connections have closed.'],
+] as const satisfies [name: string, key: keyof Counters, help: string][]
+
+/** A number, or several, each with the value of the metric's label. */
+type Reading = number | undefined | readonly (readonly [label: string, value: number])[]
+
+export function createMetrics({ version, current, feed, tabs, front }: MetricsOptions): Metrics {
+  const registry = new Registry()
+  // Its default of 10 ms would wake an idle pod a hundred times a second.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1_000 })
+
+  gauge('build_info', 'The version of this program.', () => [[version, 1]], 'version')
+  gauge('release_serial', 'Serial of the release state that this pod tells.', () => current.state()?.serial)
+  gauge(
+    'release_revision',
+    'Revision of the release state that this pod tells.',
+    () => current.state()?.revision,
+  )
+  gauge('release_ready', '1 once the revision is ready, 0 while it is rolling.', () => {
+    const state = current.state()
+    return state && Number(state.phase === 'ready')
+  })
+  counter('feed_errors_total', 'Times that the release file was found missing or malformed.', feed.errors)
+
+  const { counters } = tabs
+  gauge('tabs', 'Open tabs by the version of the page that they show.', tabs.pages, 'page')
+  gauge('tabs_original', 'Open tabs that are clients of the original.', () => tabs.count().original)
+  counter('tabs_opened_total', 'Tabs that were let in.', () => counters.opened)
+  counter('tabs_closed_total', 'Tabs that this pod closed.', closed, 'why')
+  counter('tabs_refused_total', 'Handshakes from a foreign Origin.', () => counters.refusedOrigin)
+  counter('messages_sent_total', 'Messages to tabs.', sent, 'type')
+
+  gauge('front_open', 'Client connections that are open.', () => front.open)
+  for (const [name, key, help] of frontCounters) counter(`front_${name}_total`, help, () => front[key])
+  return { text: () => registry.metrics(), contentType: registry.contentType }
+
+  function closed(): Reading {
+    const { closedDraining, closedFull, closedPolicy, closedMaxAge } = counters
+    return [
+      ['draining', closedDraining],
+      ['full', closedFull],
+      ['policy', closedPolicy],
+      ['max_age', closedMaxAge],
+    ]
+  }
+
+  function sent(): Reading {
+    return [
+      ['state', counters.sentState],
+      ['heartbeat', counters.sentHeartbeat],
+    ]
+  }
+
+  function gauge(name: string, help: string, read: () => Reading, label = ''): void {
+    const metric = new Gauge({
+      ...common(name, help, label),
+      collect() {
+        metric.reset()
+        for (const [labels, value] of readings(read(), label)) metric.set(labels, value)
+      },
+    })
+  }
+
+  function counter(name: string, help: string, read: () => Reading, label = ''): void {
+    const metric = new Counter({
+      ...common(name, help, label),
+      collect() {
+        metric.reset()
+        for (const [labels, value] of readings(read(), label)) metric.inc(labels, value)
+      },
+    })
+  }
+
+  function common(name: string, help: string, label: string) {
+    return { name: `spa_reloader_${name}`, help, labelNames: label ? [label] : [], registers: [registry] }
+  }
+}
+
+function readings(reading: Reading, label: string): [labels: Record<string, string>, value: number][] {
+  if (reading === undefined) return []
+  if (typeof reading === 'number') return [[{}, reading]]
+  return reading.map(([value, number]) => [{ [label]: value }, number])
+}

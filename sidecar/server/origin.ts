@@ -1,0 +1,25 @@
+// Whether a WebSocket handshake comes from a page of this site (RFC 6455 §10.2). Browsers always send Origin and no script can set it
+// or X-Forwarded-Host, so a foreign page cannot take up connection slots here.
+
+/**
+ * Takes the header values, '' where there is none. `null` as Origin (sandboxed frames, data: URLs) is foreign; no Origin at all
+ * is no browser and is let in.
+ */
+export function isOwnOrigin(origin: string, host: string, forwardedHost: string): boolean {
+  if (origin === '') return true
+  const parsed = parse(origin)
+  if (!parsed) return false
+  const [firstForwarded = ''] = forwardedHost.split(',') // each further proxy appends its own
+  return [host, firstForwarded.trim()].some(name => name !== '' && isSameHost(parsed, name))
+}
+
+/** By the Origin's scheme, so that `shop.example:443` is `https://shop.example`. */
+function isSameHost(origin: URL, host: string): boolean {
+  if (/[/\\@?#]/.test(host)) return false
+  return parse(`${origin.protocol}//${host}`)?.host === origin.host
+}
+
+function parse(url: string): URL | undefined {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  return parsed?.host ? parsed : undefined
+}

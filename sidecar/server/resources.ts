@@ -1,0 +1,81 @@
+// The plain answers under /__spa/: the state as JSON and the client's script.
+// HEAD gets its Content-Length as a plain header: endWithoutBody(length) leaves the answer pending in the Node 20 binary, which then
+// cuts the connection at its next request, or ends the whole process (both seen).
+
+import { createHash } from 'node:crypto'
+import { path } from '../../protocol/names.ts'
+import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
+
+type Headers = Record<string, string>
+
+/** Registers every path but the WebSocket's handshake. `version` returns the JSON text of the state, or undefined while none is known. */
+export function serveResources(
+  app: TemplatedApp,
+  clientScript: string,
+  version: () => string | undefined,
+): void {
+  const etag = `"${createHash('sha256').update(clientScript).digest('base64url').slice(0, 22)}"`
+
+  app.any('/*', (res, req) => {
+    switch (req.getUrl()) {
+      case `${path.prefix}${path.version}`:
+        return isRead(req) ? sendVersion(res, req) : refuseMethod(res)
+      case `${path.prefix}${path.client}`:
+        return isRead(req) ? sendClient(res, req) : refuseMethod(res)
+      case `${path.prefix}${path.ws}`:
+        return refuse(res, '426 Upgrade Required', 'a WebSocket handshake is needed', {
+          Upgrade: 'websocket',
+        })
+      default:
+        return refuse(res, '404 Not Found', 'no such resource')
+    }
+  })
+
+  function sendVersion(res: HttpResponse, req: HttpRequest): void {
+    const body = version()
+    if (body === undefined) {
+      return refuse(res, '503 Service Unavailable', 'no release state is known yet', { 'Retry-After': '1' })
+    }
+    send(res, req, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }, body)
+  }
+
+  /** `no-cache` because the name is fixed: after an update the next page load has the new one. */
+  function sendClient(res: HttpResponse, req: HttpRequest): void {
+    const caching = { 'Cache-Control': 'no-cache', ETag: etag }
+    if (!names(req.getHeader('if-none-match'), etag)) {
+      return send(res, req, { 'Content-Type': 'text/javascript; charset=utf-8', ...caching }, clientScript)
+    }
+    write(res.writeStatus('304 Not Modified'), caching).endWithoutBody()
+  }
+}
+
+/** Answers with an error as JSON. */
+export function refuse(res: HttpResponse, status: string, error: string, headers: Headers = {}): void {
+  const all = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...headers }
+  write(res.writeStatus(status), all).end(JSON.stringify({ error }))
+}
+
+function refuseMethod(res: HttpResponse): void {
+  refuse(res, '405 Method Not Allowed', 'GET and HEAD only', { Allow: 'GET, HEAD' })
+}
+
+function send(res: HttpResponse, req: HttpRequest, headers: Headers, body: string): void {
+  write(res.writeStatus('200 OK'), headers)
+  if (req.getMethod() === 'head')
+    res.writeHeader('Content-Length', `${Buffer.byteLength(body)}`).endWithoutBody()
+  else res.end(body)
+}
+
+function write(res: HttpResponse, headers: Headers): HttpResponse {
+  for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value)
+  return res
+}
+
+function isRead(req: HttpRequest): boolean {
+  return req.getMethod() === 'get' || req.getMethod() === 'head'
+}
+
+/** If-None-Match compares weakly (RFC 9110 §13.1.2). */
+function names(ifNoneMatch: string, etag: string): boolean {
+  return ifNoneMatch.split(',').some(each => each.trim().replace(/^W\//, '') === etag || each.trim() === '*')
+}

@@ -1,0 +1,246 @@
+// Leaving the page: by a person's wish, and by itself.
+
+import t from 'tap'
+import { createLater } from './fixtures/later.ts'
+import { a, b, c, told } from './fixtures/release.ts'
+import { createTab } from './fixtures/tab.ts'
+import type { Tab } from './fixtures/tab.ts'
+
+function refuse(): boolean {
+  throw new Error('a guard broke')
+}
+
+t.test('a person is asked by every guard, and by none with force', async t => {
+  const tab = createTab()
+  const page = tab.open(a)
+  t.equal(await page.reload(), true)
+  const remove = page.guard(async () => false)
+  t.equal(await page.reload(), false)
+  t.equal(await page.reload({ force: true }), true)
+  remove()
+  page.guard(({ status }) => status === 'unknown')
+  t.equal(await page.reload(), true)
+  page.guard(refuse)
+  t.equal(await page.reload(), false, 'a guard that breaks means: not now')
+  t.same(tab.left, ['reload', 'reload', 'reload'])
+})
+
+t.test('a reload goes to where the person wanted to go', async t => {
+  const tab = createTab()
+  const page = tab.open(a)
+  await page.reload({ url: '/orders?x=1#y' })
+  t.same(tab.left.splice(0), ['https://shop.example/orders?x=1#y'])
+  await page.reload({ url: '#bottom' })
+  t.same(
+    tab.left.splice(0),
+    ['https://shop.example/cart?item=1#bottom', 'reload'],
+    'a fragment loads nothing',
+  )
+  await page.reload({ url: '/cart?item=1#top' })
+  t.same(tab.left.splice(0), ['reload'])
+  for (const url of ['https://evil.example/', '//evil.example/', 'javascript:alert(1)', 'data:text/html,x'])
+    await t.rejects(page.reload({ url, force: true }), TypeError, url)
+  t.same(tab.left, [])
+})
+
+t.test('the page after the reload says that it is updated, once', async t => {
+  const tab = createTab()
+  const first = tab.open(a)
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  await first.reload()
+  await tab.hear(told(b, 2, 'ready', { serial: 22 }))
+  t.same(first.names(), ['update'], 'the page that is being left says nothing')
+  first.stop()
+
+  const second = tab.open(b)
+  t.same(second.names(), [], 'not before it knows what it is')
+  await tab.hear(told(b, 2, 'ready', { serial: 22 }))
+  t.same(second.names(), ['updated'])
+  t.match(second.events[0]?.state, { status: 'current', current: b.id })
+  await tab.hear(told(b, 2, 'ready', { serial: 23 }))
+  t.same(second.names(), ['updated'])
+  second.stop()
+
+  const third = tab.open(b)
+  await tab.hear(told(b, 2, 'ready', { serial: 23 }))
+  t.same(third.names(), [])
+})
+
+t.test('a reload that did not bring the target, or was for nothing, is no update', async t => {
+  const tab = createTab()
+  const first = tab.open(a)
+  await tab.hear(told(b, 2, 'rolling'))
+  await first.reload()
+  const second = tab.open(a)
+  await tab.hear(told(b, 2, 'rolling'))
+  await second.reload({ force: true })
+  const third = tab.open(c)
+  await tab.hear(told(c, 3, 'ready'))
+  t.same([...second.names(), ...third.names()], [])
+
+  await third.reload()
+  const fourth = tab.open(c)
+  await tab.hear(told(c, 3, 'ready'))
+  t.same(fourth.names(), [])
+})
+
+t.test('a page does not reload by itself unless it is told to', async t => {
+  const tab = createTab()
+  const page = tab.open(a)
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  t.equal(page.state.status, 'update')
+  t.same(tab.left, [])
+})
+
+t.test('a page reloads by itself once, for each rollout', async t => {
+  const tab = createTab()
+  tab.open(a, { auto: true })
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  t.same(tab.left, ['reload'])
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  await tab.hear(told(b, 2, 'ready', { serial: 22 }))
+  t.same(tab.left, ['reload'])
+  tab.serve(c)
+  await tab.hear(told(c, 3, 'ready'))
+  t.same(tab.left, ['reload', 'reload'])
+})
+
+t.test('the token is written before the page is left', async t => {
+  const tab = createTab()
+  let written: string[] = []
+  tab.open(a, { auto: true })
+  tab.location.reload = () => void (written = [...tab.stored.keys()])
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  t.same(written, ['spa-reloader:t3k9x1-d3f1c2aa', 'spa-reloader:awaited'])
+})
+
+t.test('nothing reloads by itself without storage', async t => {
+  const tab = createTab()
+  const page = tab.open(a, { auto: true, env: { sessionStorage: undefined } })
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  t.equal(page.state.status, 'update')
+  t.same(tab.left, [])
+  t.equal(await page.reload(), true, 'a person may')
+})
+
+t.test('what stands in the way of an automatic reload only puts it off', async t => {
+  const cases: Record<string, (tab: Tab, stands: boolean) => void> = {
+    offline: (tab, stands) => (tab.navigator.onLine = !stands),
+    prerendering: (tab, stands) => (tab.document.prerendering = stands),
+  }
+  for (const [name, set] of Object.entries(cases)) {
+    const tab = createTab()
+    const page = tab.open(a, { auto: true })
+    tab.serve(b)
+    set(tab, true)
+    await tab.hear(told(b, 2, 'ready'))
+    t.equal(page.state.status, 'update', name)
+    t.same(tab.left, [], name)
+    set(tab, false)
+    tab.document.dispatchEvent(new Event('visibilitychange'))
+    await tab.clock.settle()
+    t.same(tab.left, ['reload'], name)
+  }
+})
+
+t.test('unsaved work keeps the page until it is saved', async t => {
+  const tab = createTab()
+  let isSaved = false
+  const page = tab.open(a, { auto: true })
+  page.guard(() => isSaved)
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  t.same(tab.left, [])
+  isSaved = true
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  await tab.clock.settle()
+  t.same(tab.left, ['reload'])
+})
+
+t.test('an offer that is withdrawn while a guard thinks is not reloaded for, and not spent', async t => {
+  const tab = createTab()
+  const later = createLater<boolean>()
+  const page = tab.open(a, { auto: true })
+  page.guard(later.ask)
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  await tab.hear(told(a, 3, 'rolling'))
+  later.give(true)
+  await tab.clock.settle()
+  t.same(page.names(), ['update', 'withdrawn'])
+  t.same([tab.left, tab.stored.size], [[], 0])
+})
+
+t.test('what was stopped says nothing more, and leaves no timer and no socket', async t => {
+  const tab = createTab()
+  const page = tab.open(a, { auto: true })
+  let changes = 0
+  page.subscribe(() => (changes += 1))
+  await tab.hear(told(b, 2, 'ready', { spreadMs: 1_000 }))
+  page.stop()
+  t.equal(page.state.connection, 'off')
+  const before = changes
+  t.same(tab.clock.armed(), [])
+  t.equal(tab.socket().isClosed, true)
+  tab.serve(b)
+  tab.socket().say(told(b, 2, 'ready', { serial: 99 }))
+  tab.window.dispatchEvent(new Event('online'))
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  page.stop()
+  await tab.clock.advance(3_600_000)
+  t.equal(changes, before)
+  t.same([page.events, tab.left, tab.requests, tab.sockets.length], [[], [], [], 1])
+})
+
+t.test('an answer that comes after the end is not heard', async t => {
+  const tab = createTab()
+  const later = createLater<Response>()
+  const page = tab.open(a)
+  tab.version = later.ask
+  tab.serve(b)
+  const checked = page.check()
+  await tab.clock.settle()
+  page.stop()
+  const { state } = page
+  later.give(Response.json(told(b, 2, 'ready')))
+  t.equal(await checked, false)
+  t.equal(page.state, state)
+  t.same(tab.clock.armed(), [])
+})
+
+t.test('a page that is stopped from within its own events stays stopped', async t => {
+  for (const status of ['connecting', 'open', 'closed']) {
+    const tab = createTab()
+    const page = tab.open(a)
+    page.subscribe(({ connection }) => connection === status && page.stop())
+    await tab.clock.settle()
+    if (tab.sockets[0]) tab.socket().open()
+    if (tab.sockets[0]) tab.socket().end()
+    await tab.clock.advance(3_600_000)
+    t.equal(page.state.connection, 'off', status)
+    t.ok(tab.sockets.length <= 1, status)
+    t.same(tab.clock.armed(), [], status)
+  }
+})
+
+t.test(
+  'subscribers get the state at once and after each change, and the same object while nothing changes',
+  async t => {
+    const tab = createTab()
+    const page = tab.open(a)
+    const seen: string[] = []
+    const unsubscribe = page.subscribe(({ status, connection }) => seen.push(`${connection} ${status}`))
+    await tab.hear(told(b, 2, 'rolling'))
+    const { state } = page
+    await tab.hear(told(b, 2, 'rolling', { serial: 29, live: [] }))
+    t.equal(page.state, state)
+    unsubscribe()
+    await tab.hear(told(b, 2, 'ready'))
+    t.same(seen, ['connecting unknown', 'open unknown', 'open rolling'])
+  },
+)

@@ -1,0 +1,39 @@
+// What a tab keeps across a reload.
+
+import t from 'tap'
+import { createMemory, spend } from '../../client/token.ts'
+
+function storage(stored = new Map<string, string>()) {
+  return {
+    getItem: (key: string) => stored.get(key) ?? null,
+    setItem: (key: string, value: string) => void stored.set(key, value),
+  }
+}
+
+t.test('a reload is spent once for each epoch and revision, and never for an older one', async t => {
+  const memory = createMemory(storage())
+  t.equal(spend(memory, { epoch: 'one-1', revision: 9 }), true)
+  t.equal(spend(memory, { epoch: 'one-1', revision: 9 }), false)
+  t.equal(spend(memory, { epoch: 'one-1', revision: 8 }), false)
+  t.equal(spend(memory, { epoch: 'one-1', revision: 10 }), true, 'as numbers, not as text')
+  t.equal(spend(memory, { epoch: 'two-2', revision: 1 }), true)
+})
+
+t.test('nothing is spent where nothing is kept', async t => {
+  const refusing = {
+    getItem: () => null,
+    setItem: () => {
+      throw new Error('QuotaExceededError')
+    },
+  }
+  const forgetting = { getItem: () => null, setItem: () => {} }
+  const forbidden = {
+    getItem: () => {
+      throw new Error('SecurityError')
+    },
+    setItem: () => {},
+  }
+  const broken = storage(new Map([['spa-reloader:one-1', 'x']]))
+  for (const kept of [undefined, refusing, forgetting, forbidden, broken])
+    t.equal(spend(createMemory(kept), { epoch: 'one-1', revision: 1 }), false)
+})

@@ -1,0 +1,60 @@
+// What an app's compiler sees of the package: declarations that stand alone, without Node's types.
+
+import t from 'tap'
+import { join } from 'node:path'
+import ts from 'typescript'
+
+const app = `
+import { createSpaReloader } from './client/index.js'
+import type { SpaState, Guard } from './client/index.js'
+
+const reloader = createSpaReloader({ auto: false, env: { random: Math.random } })
+reloader.addEventListener('update', event => {
+  const { target, rollback }: SpaState = event.detail
+  console.log(target?.id, target?.name, target?.revision, rollback)
+})
+reloader.addEventListener('anything', (event: Event) => console.log(event.type))
+const unsubscribe: () => void = reloader.subscribe(state => console.log(state.status === 'update'))
+const guard: Guard = async ({ status }) => status === 'update'
+reloader.guard(guard)
+const isOffered: Promise<boolean> = reloader.check()
+const isLeft: Promise<boolean> = reloader.reload({ url: '/', force: true })
+reloader.stop()
+// @ts-expect-error: the state cannot be changed
+reloader.state.status = 'current'
+// @ts-expect-error: there is no such status
+if (reloader.state.status === 'stuck') console.log()
+// @ts-expect-error: a guard answers yes or no
+reloader.guard(() => 'no')
+export { unsubscribe, isOffered, isLeft }
+`
+
+t.test('an app in strict mode compiles against the declarations, and is held to them', async t => {
+  const dir = t.testdir({ 'app.ts': app, 'package.json': '{"type":"module"}' })
+  const configFile = ts.readConfigFile('client/tsconfig.json', path => ts.sys.readFile(path))
+  const config = ts.parseJsonConfigFileContent(configFile.config, ts.sys, 'client')
+  const client = ts.createProgram(config.fileNames, {
+    ...config.options,
+    outDir: dir,
+    emitDeclarationOnly: true,
+  })
+  const { diagnostics } = client.emit()
+  t.same(messages([...ts.getPreEmitDiagnostics(client), ...diagnostics]), [], 'the client itself')
+  const options: ts.CompilerOptions = {
+    strict: true,
+    noEmit: true,
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    lib: ['lib.es2022.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
+    types: [],
+  }
+  const consumer = ts.createProgram([join(dir, 'app.ts')], options)
+  t.same(messages(ts.getPreEmitDiagnostics(consumer)), [], 'an app of it')
+})
+
+function messages(diagnostics: readonly ts.Diagnostic[]): string[] {
+  return diagnostics.map(({ file, messageText }) => {
+    return `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+  })
+}

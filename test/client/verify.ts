@@ -1,0 +1,140 @@
+// Which answers make an offer, and which decide nothing.
+
+import t from 'tap'
+import { createLater } from './fixtures/later.ts'
+import { a, b, c, serverTiming, told } from './fixtures/release.ts'
+import { createTab } from './fixtures/tab.ts'
+
+t.test('the document is asked for as a reload would ask, at the address where the page is now', async t => {
+  const tab = createTab()
+  tab.open(a)
+  tab.serve(b)
+  tab.location.href = 'https://shop.example/orders/7?tab=2#x'
+  await tab.hear(told(b, 2, 'ready'))
+  t.match(tab.requests, [
+    {
+      url: 'https://shop.example/orders/7',
+      init: {
+        cache: 'no-cache',
+        redirect: 'manual',
+        credentials: 'same-origin',
+        headers: { accept: 'text/html' },
+      },
+    },
+  ])
+})
+
+t.test('an answer that is not the target decides nothing, and is asked for again', async t => {
+  const headers = { 'server-timing': serverTiming(b) }
+  const cases: Record<string, () => Response> = {
+    'the network fails': () => Response.error(),
+    'a login redirect': () => new Response('', { status: 302, headers: { location: '/login', ...headers } }),
+    'a login page that was not injected': () => new Response('<form>'),
+    'not allowed': () => new Response('', { status: 401, headers }),
+    'not found': () => new Response('', { status: 404, headers }),
+    'an error of the app': () => new Response('', { status: 500, headers }),
+    'a version in between': () => new Response('', { headers: { 'server-timing': serverTiming(c) } }),
+    'another app': () => new Response('', { headers: { 'server-timing': 'spa;desc="other-f00"' } }),
+    nonsense: () => new Response('', { headers: { 'server-timing': 'spa;desc="' } }),
+  }
+  for (const [name, answer] of Object.entries(cases)) {
+    const tab = createTab()
+    const page = tab.open(a, { auto: true })
+    tab.document200 = answer
+    await tab.hear(told(b, 2, 'ready'))
+    t.equal(page.state.status, 'rolling', name)
+    await tab.clock.advance(5_000)
+    t.equal(tab.requests.length, 2, name)
+    t.same([page.events, tab.left], [[], []], name)
+    tab.serve(b)
+    await tab.clock.advance(30_000)
+    t.same(page.names(), ['update'], name)
+  }
+})
+
+t.test('an answer that never comes is given up after 10 s', async t => {
+  const tab = createTab()
+  const page = tab.open(a)
+  const later = createLater<Response>()
+  tab.document200 = later.ask
+  await tab.hear(told(b, 2, 'ready'))
+  await tab.clock.advance(10_000)
+  t.equal(tab.requests[0]?.init.signal?.aborted, true)
+  later.give(Response.error())
+  tab.serve(b)
+  await tab.clock.advance(5_000)
+  t.equal(page.state.status, 'update')
+})
+
+t.test('a service worker updates itself first, but is not waited for without end', async t => {
+  const tab = createTab()
+  const page = tab.open(a)
+  tab.serve(a)
+  let updates = 0
+  tab.navigator.serviceWorker = {
+    controller: {},
+    getRegistration: async () => ({
+      update: async () => {
+        updates += 1
+        tab.serve(b)
+      },
+    }),
+  }
+  await tab.hear(told(b, 2, 'ready'))
+  t.equal(updates, 1)
+  t.equal(page.state.status, 'update')
+
+  const slow = createTab()
+  const other = slow.open(a)
+  slow.serve(b)
+  slow.navigator.serviceWorker = { controller: {}, getRegistration: () => new Promise(() => {}) }
+  await slow.hear(told(b, 2, 'ready'))
+  t.same(slow.requests, [])
+  await slow.clock.advance(5_000)
+  t.equal(other.state.status, 'update')
+
+  const failing = createTab()
+  const third = failing.open(a)
+  failing.serve(b)
+  failing.navigator.serviceWorker = {
+    controller: {},
+    getRegistration: () => Promise.reject(new Error('SecurityError')),
+  }
+  await failing.hear(told(b, 2, 'ready'))
+  t.equal(third.state.status, 'update')
+})
+
+t.test(
+  'check() looks at once, does not look twice at a time, and answers whether there is an offer',
+  async t => {
+    const tab = createTab()
+    const page = tab.open(a)
+    tab.serve(a)
+    tab.version = () => Response.json(told(b, 2, 'ready', { spreadMs: 30_000 }))
+    await tab.hear(told(a, 1, 'ready'))
+    t.same(await Promise.all([page.check(), page.check()]), [false, false])
+    const documents = () => tab.requests.filter(({ url }) => url === 'https://shop.example/cart').length
+    t.equal(documents(), 1)
+    tab.serve(b)
+    t.equal(await page.check(), true)
+    t.equal(documents(), 2)
+    t.equal(await page.check(), true)
+    t.equal(documents(), 2, 'an offer that stands is not verified again')
+    t.same(page.names(), ['update'])
+  },
+)
+
+t.test('check() on a page that is current, or cannot ask, says no', async t => {
+  const tab = createTab()
+  const page = tab.open(a)
+  t.equal(await page.check(), false)
+  tab.version = () => Response.json(told(a, 1, 'ready'))
+  t.equal(await page.check(), false)
+  t.equal(page.state.status, 'current')
+  tab.version = () => new Response('<!doctype html>')
+  t.equal(await page.check(), false)
+  page.stop()
+  tab.version = () => Response.json(told(b, 2, 'ready'))
+  tab.serve(b)
+  t.equal(await page.check(), false, 'and so does one that was stopped')
+})

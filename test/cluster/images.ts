@@ -1,0 +1,97 @@
+// Images from Dockerfiles, with buildah and without any image registry but the test's own. The store is kept in the cache
+// folder, so that layers which did not change are not built again.
+
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { cacheDir, checkout } from './binaries.ts'
+import { run } from './process.ts'
+
+const store = [
+  `--root=${join(cacheDir, 'images')}`,
+  `--runroot=${join(cacheDir, 'images-run')}`,
+  '--storage-driver=overlay',
+]
+
+export interface Build {
+  /** Paths; the context is the folder that COPY reads from. */
+  dockerfile: string
+  context: string
+  buildArgs?: Record<string, string>
+}
+
+/** Builds an image and returns its id in the local store. */
+export async function buildImage({ dockerfile, context, buildArgs = {} }: Build): Promise<string> {
+  await makeBaseImage()
+  const dir = mkdtempSync(join(tmpdir(), 'spa-build-'))
+  const idFile = join(dir, 'id')
+  try {
+    await buildah([
+      'bud',
+      '--isolation=chroot',
+      '--pull-never',
+      '--quiet',
+      `--iidfile=${idFile}`,
+      // buildah 1.28 takes `ENV X=$ARG` from the layers of a build with another ARG: seen.
+      ...(Object.keys(buildArgs).length === 0 ? ['--layers'] : []),
+      ...Object.entries(buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
+      ...(await npmConfiguration()).map(mount => `--volume=${mount}`),
+      `--file=${dockerfile}`,
+      context,
+    ])
+    return readFileSync(idFile, 'utf8').replace(/^sha256:/, '')
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+/** Makes an image of files alone: path in the image → file here. Returns its id in the local store. */
+export async function imageOf(files: Record<string, string>, command: string[]): Promise<string> {
+  const container = (await buildah(['from', 'scratch'])).trim()
+  for (const [path, file] of Object.entries(files)) await buildah(['add', '--quiet', container, file, path])
+  await buildah(['config', '--entrypoint', JSON.stringify(command), container])
+  return (await buildah(['commit', '--quiet', '--rm', container])).trim()
+}
+
+/** Pushes an image of the local store to a registry (host:port) under `name`, and returns its digest there. */
+export async function pushImage(id: string, registry: string, name: string): Promise<string> {
+  const dir = mkdtempSync(join(tmpdir(), 'spa-push-'))
+  const digestFile = join(dir, 'digest')
+  try {
+    const speed = ['--compression-format=zstd', '--compression-level=1'] // half of gzip's time
+    const flags = ['--quiet', '--tls-verify=false', `--digestfile=${digestFile}`, ...speed]
+    await buildah(['push', ...flags, id, `docker://${registry}/${name}`])
+    return readFileSync(digestFile, 'utf8').trim()
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+let base: Promise<string> | undefined
+
+/** `node:24-trixie-slim`, once for each machine. */
+export function makeBaseImage(): Promise<string> {
+  return (base ??= run(join(checkout, '.ci/base-image'), []).then(name => name.trim()))
+}
+
+/**
+ * Mounts by which `npm ci` in a Dockerfile sees this machine's npm configuration and the certificates that it names.
+ * The Dockerfile does not know of them: where the registry is reached directly a plain `docker build` does as well.
+ */
+async function npmConfiguration(): Promise<string[]> {
+  const [user, global, certificates] = await Promise.all(
+    ['userconfig', 'globalconfig', 'cafile'].map(async key =>
+      (await run('npm', ['config', 'get', key])).trim(),
+    ),
+  )
+  const mounts: [string | undefined, string | undefined][] = [
+    [user, '/root/.npmrc'],
+    [global, '/usr/local/etc/npmrc'],
+    [certificates, certificates],
+  ]
+  return mounts.flatMap(([from, to]) => (from && existsSync(from) ? [`${from}:${to}:ro`] : []))
+}
+
+function buildah(args: string[]): Promise<string> {
+  return run('buildah', [...store, ...args])
+}

@@ -1,0 +1,96 @@
+import t from 'tap'
+import { readConfig, readRunDir } from '../../sidecar/config.ts'
+
+const given = {
+  SPA_MODE: 'sidecar',
+  SPA_NAMESPACE: 'shop',
+  SPA_NAME: 'web',
+  SPA_HASH: '6c487dcc49',
+  SPA_POD_IP: '10.0.0.7',
+  SPA_APP_PORT: '8080',
+}
+
+t.test('what injection must set is enough, and the rest has its default', async t => {
+  const config = readConfig(given)
+  t.same(config, {
+    namespace: 'shop',
+    name: 'web',
+    hash: '6c487dcc49',
+    podIP: '10.0.0.7',
+    appPort: 8080,
+    frontPort: 14020,
+    adminPort: 14021,
+    listenAddress: undefined,
+    podDir: '/etc/spa-reloader/pod',
+    runDir: '/run/spa-reloader',
+    expose: 'image',
+    forwarded: 'add',
+    drainMs: 25_000,
+    maxTabs: 10_000,
+    heartbeatMs: 25_000,
+    maxAgeMs: 3_600_000,
+  })
+  t.ok(Object.isFrozen(config))
+  t.equal(readRunDir({ SPA_RUN_DIR: '/tmp/run' }), '/tmp/run')
+})
+
+t.test('every option is read', async t => {
+  const config = readConfig({
+    ...given,
+    SPA_POD_IP: 'fd00::7',
+    SPA_FRONT_PORT: '14030',
+    SPA_ADMIN_PORT: '14031',
+    SPA_LISTEN_ADDRESS: '127.0.0.1',
+    SPA_POD_DIR: '/tmp/pod',
+    SPA_RUN_DIR: '/tmp/run',
+    SPA_EXPOSE: 'id',
+    SPA_FORWARDED: 'off',
+    SPA_DRAIN_SEC: '0',
+    SPA_MAX_TABS: '5',
+    SPA_HEARTBEAT_SEC: '1',
+    SPA_MAX_AGE_SEC: '60',
+  })
+  t.match(config, { podIP: 'fd00::7', frontPort: 14030, adminPort: 14031, listenAddress: '127.0.0.1' })
+  t.match(config, { podDir: '/tmp/pod', runDir: '/tmp/run', expose: 'id', forwarded: 'off', drainMs: 0 })
+  t.match(config, { maxTabs: 5, heartbeatMs: 1_000, maxAgeMs: 60_000 })
+  t.equal(readConfig({ ...given, SPA_LISTEN_ADDRESS: '' }).listenAddress, undefined, 'empty is unset')
+})
+
+t.test('a variable that is missing is named', async t => {
+  for (const name of Object.keys(given)) {
+    t.throws(
+      () => readConfig({ ...given, [name]: undefined }),
+      { message: new RegExp(name) },
+      `${name} unset`,
+    )
+    t.throws(() => readConfig({ ...given, [name]: '' }), { message: new RegExp(name) }, `${name} empty`)
+  }
+})
+
+t.test('a variable that is wrong is named', async t => {
+  const wrong = {
+    SPA_MODE: ['standalone', 'SIDECAR'],
+    SPA_NAME: ['Web', 'a"b', 'a b', `a${'b'.repeat(300)}`],
+    SPA_HASH: ['6c"', '-'],
+    SPA_POD_IP: ['localhost', '10.0.0', '10.0.0.7:80'],
+    SPA_APP_PORT: ['0', '65536', '80a', '-1', '1e3', ' 80', '14020', '14021'],
+    SPA_FRONT_PORT: ['x'],
+    SPA_ADMIN_PORT: ['0', '14020'],
+    SPA_LISTEN_ADDRESS: ['everywhere'],
+    SPA_EXPOSE: ['none'],
+    SPA_FORWARDED: ['on'],
+    SPA_DRAIN_SEC: ['-1', '2.5', '10s'],
+    SPA_MAX_TABS: ['0'],
+    SPA_HEARTBEAT_SEC: ['0', '301'],
+    SPA_MAX_AGE_SEC: ['0'],
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      t.throws(
+        () => readConfig({ ...given, [name]: value }),
+        { message: new RegExp(name) },
+        `${name}=${value}`,
+      )
+    }
+  }
+})

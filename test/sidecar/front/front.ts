@@ -1,0 +1,193 @@
+// The front as a whole: it listens while the app does, and leaves without an error for anyone.
+
+import { once } from 'node:events'
+import net from 'node:net'
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import { answering, dial, get, ok, openFront, rawApp } from './stage.ts'
+import type { Client } from './stage.ts'
+
+t.test('it does not listen before the app does, and then at once', async t => {
+  const [appPort, port] = [await freePort(), await freePort()]
+  const { front } = await openFront(t, appPort, { listen: { address: '127.0.0.1', port } })
+  t.equal(front.isListening(), false)
+  t.equal(await dial(t, port).ended, 'reset')
+  t.equal(await front.look(), true, 'neither listens: they agree')
+  await rawApp(t, () => {}, appPort)
+  await settled(() => front.isListening())
+  t.equal(await front.look(), true)
+  t.equal(front.address()?.port, port)
+})
+
+t.test('it goes and comes with the app, and resets who comes in between', async t => {
+  const appPort = await freePort()
+  const port = await freePort()
+  const app = await rawApp(t, () => {}, appPort)
+  const { front, logged } = await openFront(t, appPort, { listen: { address: '127.0.0.1', port } })
+  app.server.close()
+  const client = dial(t, port)
+  client.write(get('/'))
+  t.equal(await client.ended, 'reset')
+  t.equal(client.text(), '')
+  await settled(() => !front.isListening())
+  t.equal(await dial(t, port).ended, 'reset')
+  t.match(front.counters, { refusedDials: 1, open: 0 })
+  t.match(logged.slice(1), [
+    { message: 'app refused a connection', code: 'app_refused', why: 'ECONNREFUSED' },
+    { code: 'app_gone' },
+  ])
+
+  await answering(t, () => ok('back'), appPort)
+  await settled(() => front.isListening())
+  const next = dial(t, port)
+  next.write(get('/'))
+  await next.until('back')
+})
+
+t.test('a look finds that the app has gone before anyone has dialled', async t => {
+  const app = await rawApp(t, () => {})
+  const { front } = await openFront(t, app.port)
+  t.equal(front.isListening(), true)
+  app.server.close()
+  t.equal(await front.look(), true)
+  t.equal(front.isListening(), false)
+})
+
+t.test('answers that are running go on when the app stops listening', async t => {
+  const app = await rawApp(t, () => {})
+  const { dial, front } = await openFront(t, app.port)
+  const client = dial()
+  client.write(get('/'))
+  await settled(() => app.sockets[0]?.text() === get('/'))
+  app.server.close()
+  await front.look()
+  app.sockets[0]?.write(ok('late'))
+  await client.until('late')
+})
+
+t.test('a port that is taken is logged once and taken when it is free', async t => {
+  const app = await answering(t, () => ok('x'))
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = taken.address() as AddressInfo
+  const { front, logged } = await openFront(t, app.port, { listen: { address: '127.0.0.1', port } })
+  t.equal(front.isListening(), false)
+  t.equal(await front.look(), false, 'the app listens and the front does not')
+  t.match(logged, [{ message: 'front cannot listen', why: 'EADDRINUSE', port }])
+  t.equal(logged.length, 1)
+  taken.close()
+  await settled(() => front.isListening())
+})
+
+t.test('closing ends everything now', async t => {
+  const app = await rawApp(t, () => {})
+  const { dial, front } = await openFront(t, app.port)
+  const clients = [dial(), dial(), dial()]
+  clients[1]?.write(get('/'))
+  clients[2]?.write('\0')
+  await settled(() => app.sockets.length === 3)
+  await front.close()
+  await Promise.all(clients.map(({ ended }) => ended))
+  t.equal(front.counters.open, 0)
+  t.equal(front.isListening(), false)
+})
+
+t.test('draining: answers say close and end their connections', async t => {
+  const app = await answering(t, () => ok('x', 'Connection: keep-alive', 'Keep-Alive: timeout=5'))
+  const { dial, front } = await openFront(t, app.port)
+  const client = dial()
+  client.write(get('/1'))
+  await client.until('\r\n\r\nx')
+  front.drain()
+  client.write(get('/2'))
+  t.equal(await client.ended, 'end')
+  t.equal(
+    client.text(),
+    ok('x', 'Connection: keep-alive', 'Keep-Alive: timeout=5') +
+      'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx',
+  )
+})
+
+t.test('draining: of pipelined requests all are answered, and the last says close', async t => {
+  const app = await rawApp(t, () => {})
+  const { dial, front } = await openFront(t, app.port)
+  const client = dial()
+  client.write(get('/1') + get('/2') + get('/3'))
+  await settled(() => app.sockets[0]?.text().includes('/3') === true)
+  front.drain()
+  app.sockets[0]?.write(ok('1') + ok('2'))
+  await client.until('\r\n\r\n2')
+  app.sockets[0]?.write(ok('3'))
+  t.equal(await client.ended, 'end')
+  t.equal(client.text().match(/Connection: close/g)?.length, 1)
+  t.match(client.text(), /Connection: close\r\n\r\n3$/)
+})
+
+t.test('draining: a request that comes after the last answer has begun is not taken', async t => {
+  const app = await rawApp(t, () => {})
+  const { dial, front } = await openFront(t, app.port)
+  front.drain()
+  const client = dial()
+  client.write(get('/1'))
+  await settled(() => app.sockets[0]?.text() === get('/1'))
+  app.sockets[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na')
+  await client.until('\r\n\r\na')
+  client.write(get('/2'))
+  await new Promise(resolve => setTimeout(resolve, 50))
+  app.sockets[0]?.write('b')
+  t.equal(await client.ended, 'end')
+  t.match(client.text(), /\r\n\r\nab$/)
+  t.equal(app.sockets[0]?.text(), get('/1'))
+})
+
+t.test('draining: idle connections end after a grace, and no connection is open then', async t => {
+  const app = await answering(t, () => ok('x'))
+  const { dial, front } = await openFront(t, app.port)
+  const used = dial()
+  used.write(get('/1'))
+  await used.until('\r\n\r\nx')
+  const fresh = dial()
+  await settled(() => app.sockets.length === 2)
+  const started = performance.now()
+  front.drain()
+  const idle = front.idle()
+  const late = dial()
+  for (const client of [used, fresh, late]) t.equal(await client.ended, 'end')
+  t.ok(performance.now() - started > 900, 'not before a request on its way could have come')
+  await idle
+  t.equal(front.counters.open, 0)
+  t.equal(front.isListening(), true, 'new connections are served as long as the app listens')
+})
+
+t.test('draining: it is not idle before the answers and the tunnels have ended', async t => {
+  const app = await rawApp(t, () => {})
+  const { dial, front } = await openFront(t, app.port)
+  const [download, tunnel] = [dial(), dial()]
+  download.write(get('/'))
+  tunnel.write('\0')
+  await settled(() => app.sockets.length === 2 && app.sockets.every(got => got.text() !== ''))
+  front.drain()
+  let isIdle = false
+  const idle = front.idle().then(() => (isIdle = true))
+  const gotBy = (text: string): Client => app.sockets.find(got => got.text() === text)!
+  gotBy(get('/')).socket.end(ok('x'))
+  t.equal(await download.ended, 'end')
+  t.equal(isIdle, false)
+  gotBy('\0').socket.end()
+  t.equal(await tunnel.ended, 'end')
+  tunnel.socket.end()
+  await idle
+})
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function settled(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(resolve => setTimeout(resolve, 5))
+}

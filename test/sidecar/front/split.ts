@@ -1,0 +1,224 @@
+// Messages cut at every place, and cut and mangled at random: what comes out must not depend on how the bytes arrived.
+
+import t from 'tap'
+import { createAnswers } from '../../../sidecar/front/answers.ts'
+import { createRequests } from '../../../sidecar/front/requests.ts'
+
+const requests: Record<string, string> = {
+  'a plain request': 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
+  'empty lines before it': '\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n',
+  'a body with a length':
+    'POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /2 HTTP/1.1\r\nHost: a\r\n\r\n',
+  chunks:
+    'PUT /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a="b"\r\nhello\r\nA\r\n0123456789\r\n0\r\nX: y\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n',
+  'an upgrade and bytes behind it': 'GET /1 HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\nearly bytes',
+  'a version request between':
+    'GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /__spa/ws HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n',
+  'a bare LF': 'GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\nHost: a\r\n\r\n',
+  'a bad chunk': 'PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n0\r\n\r\n',
+  'HTTP/2': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0',
+  'a line protocol': 'HELO there\r\nMAIL FROM a@b\r\n',
+  'after the last':
+    'GET /1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n',
+}
+
+const answers: Record<string, [methods: string[], text: string]> = {
+  'two lengths': [
+    ['GET', 'GET'],
+    'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+  ],
+  'chunks with trailers': [
+    ['GET'],
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n00\r\nT: u\r\n\r\n',
+  ],
+  'hints, then HEAD': [
+    ['HEAD', 'GET'],
+    'HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 204 No\r\n\r\n',
+  ],
+  'until close': [['GET'], 'HTTP/1.0 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'],
+  'a tunnel': [['GET'], 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'],
+  'an answer that nobody asked for': [['GET'], 'HTTP/1.1 204 No\r\n\r\nHTTP/1.1 408 Slow\r\n\r\n'],
+  'no HTTP': [['GET'], 'HTTP/1.1 200 OK\nContent-Length: 0\n\n'],
+  'no chunks': [['GET'], 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz'],
+}
+
+/** Feeds the chunks; returns all that came out, as one text. A sink that is never free again holds what follows. */
+function readRequests(chunks: Buffer[]): string {
+  let out = ''
+  let isBusy = false
+  let isOver = false
+  const reader = createRequests({
+    isBusy: () => isBusy,
+    begin({ method, target, isSwitching }) {
+      out += `<${method} ${target}>`
+      isBusy = isSwitching
+      if (!target.includes('/__spa/')) return undefined
+      isBusy = true
+      return 'ours'
+    },
+    write: bytes => void (out += bytes.toString('latin1')),
+    endBody: () => void (out += '<end of body>'),
+    end: () => void (out += '<end>'),
+    refuse({ status }, isInBody) {
+      out += `<${status} ${isInBody ? 'body' : 'head'}>`
+      isOver = true
+    },
+    leave() {
+      out += '<leave>'
+      isOver = true
+    },
+  })
+  let rest = Buffer.alloc(0)
+  for (const chunk of chunks) {
+    if (isOver) rest = Buffer.concat([rest, chunk])
+    else reader.take(chunk)
+  }
+  if (!isOver) reader.end()
+  const isRefused = /<\d+ \w+>$/.test(out) // what follows a refusal is of no interest, and is not kept
+  reader.close()
+  return isRefused ? out : `${out}<rest ${Buffer.concat([reader.rest(), rest]).toString('latin1')}>`
+}
+
+function readAnswers(methods: string[], chunks: Buffer[]): string {
+  const awaited = [...methods]
+  let out = ''
+  let why = ''
+  const reader = createAnswers({
+    awaited: () => awaited[0],
+    begin: ({ status }) => void (out += `<${status}>`),
+    write: bytes => void (out += bytes.toString('latin1')),
+    end() {
+      out += '<end>'
+      awaited.shift()
+    },
+    leave(reason, rest) {
+      why = `<${reason}>`
+      out += rest.toString('latin1')
+    },
+  })
+  for (const chunk of chunks) {
+    if (why === '') reader.take(chunk)
+    else out += chunk.toString('latin1')
+  }
+  return (
+    out +
+    reader
+      .held()
+      .toString('latin1')
+      .repeat(why === '' ? 1 : 0) +
+    why
+  )
+}
+
+function* splits(bytes: Buffer): Generator<Buffer[]> {
+  for (let first = 1; first < bytes.length; first++) {
+    yield [bytes.subarray(0, first), bytes.subarray(first)]
+    const second = first + 1 + ((first * 7) % 13)
+    if (second < bytes.length)
+      yield [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)]
+  }
+  yield Array.from(bytes, byte => Buffer.from([byte]))
+}
+
+/** Offsets in what is written may move against the notes between, so both are compared apart. */
+function parts(out: string): [notes: string, bytes: string] {
+  return [(out.match(/<[^>]*>/g) ?? []).join(''), out.replace(/<[^>]*>/g, '')]
+}
+
+t.test('requests come out the same wherever they are split', async t => {
+  for (const [name, text] of Object.entries(requests)) {
+    const bytes = Buffer.from(text, 'latin1')
+    const whole = parts(readRequests([bytes]))
+    let different = 0
+    for (const chunks of splits(bytes)) if (String(parts(readRequests(chunks))) !== String(whole)) different++
+    t.equal(different, 0, name)
+  }
+})
+
+t.test('what those requests are', async t => {
+  const of = (name: string): string => readRequests([Buffer.from(requests[name]!, 'latin1')])
+  t.match(of('chunks'), /^<PUT \/1>.*0\r\nX: y\r\n\r\n<end of body><GET \/2>.*<end><rest >$/s)
+  t.match(of('an upgrade and bytes behind it'), /<rest early bytes>$/)
+  t.match(of('a version request between'), /^<GET \/1><GET \/__spa\/ws>GET \/1 .*<rest GET \/2 .*>$/s)
+  t.match(of('a bare LF'), /^<GET \/>.*<400 head>$/s)
+  t.match(of('a bad chunk'), /5\r\nhello<400 body>$/)
+  t.match(of('HTTP/2'), /^<leave><rest PRI .*\0\0\0>$/s)
+  t.match(of('a line protocol'), /^<leave><rest HELO .*\r\n>$/s)
+  t.match(of('after the last'), /^<GET \/1>GET \/1 [^<]*close\r\n\r\n<end><rest >$/)
+})
+
+t.test('answers come out the same, and all of their bytes, wherever they are split', async t => {
+  for (const [name, [methods, text]] of Object.entries(answers)) {
+    const bytes = Buffer.from(text, 'latin1')
+    const whole = parts(readAnswers(methods, [bytes]))
+    t.equal(whole[1], text, name)
+    let different = 0
+    for (const chunks of splits(bytes))
+      if (String(parts(readAnswers(methods, chunks))) !== String(whole)) different++
+    t.equal(different, 0, name)
+  }
+})
+
+t.test('what those answers are', async t => {
+  const of = (name: string): string =>
+    parts(readAnswers(answers[name]![0], [Buffer.from(answers[name]![1], 'latin1')]))[0]
+  t.equal(of('two lengths'), '<200><end><200><end>')
+  t.equal(of('chunks with trailers'), '<200><end>')
+  t.equal(of('hints, then HEAD'), '<200><end><204><end>')
+  t.equal(of('until close'), '<200><until-close>')
+  t.equal(of('a tunnel'), '<tunnel>')
+  t.equal(of('an answer that nobody asked for'), '<204><end><unasked>')
+  t.equal(of('no HTTP'), '<unframed>')
+  t.equal(of('no chunks'), '<200><unframed>')
+})
+
+t.test('mangled messages never throw, and read the same whole and in parts', async t => {
+  const random = seeded(20261122)
+  const pick = (n: number): number => Math.floor(random() * n)
+  const odd = [
+    '\0',
+    '\r',
+    '\n',
+    ' ',
+    '\t',
+    ':',
+    ';',
+    ',',
+    '0',
+    'F',
+    '-',
+    '\xff',
+    '\r\n',
+    '\r\n\r\n',
+    'Content-Length: 3\r\n',
+  ]
+  const sources = [...Object.values(requests), ...Object.values(answers).map(([, text]) => text)]
+  for (let i = 0; i < 4_000; i++) {
+    let text = sources[pick(sources.length)]!
+    for (let n = 1 + pick(3); n > 0; n--) {
+      const at = pick(text.length)
+      text = text.slice(0, at) + odd[pick(odd.length)]! + text.slice(at + pick(2))
+    }
+    const bytes = Buffer.from(text, 'latin1')
+    const cut = 1 + pick(bytes.length - 1)
+    const chunks = [bytes.subarray(0, cut), bytes.subarray(cut)]
+    if (String(parts(readRequests([bytes]))) !== String(parts(readRequests(chunks))))
+      t.fail(`request at ${cut}: ${JSON.stringify(text)}`)
+    const answered = readAnswers(['GET', 'HEAD'], [bytes])
+    if (String(parts(answered)) !== String(parts(readAnswers(['GET', 'HEAD'], chunks)))) {
+      t.fail(`answer at ${cut}: ${JSON.stringify(text)}`)
+    }
+    if (parts(answered)[1] !== text) t.fail(`bytes of an answer were lost: ${JSON.stringify(text)}`)
+  }
+})
+
+/** Mulberry32: the same messages in every run. */
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}

@@ -1,0 +1,326 @@
+// The sidecar as a process, before a real app, bundled as the image has it.
+
+import { build } from 'esbuild'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, get as httpGet } from 'node:http'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import t from 'tap'
+import { WebSocket } from 'ws'
+import { parseMessage } from '../../protocol/message.ts'
+import { runDir } from './run-dir.ts'
+import { newId, releaseState } from './state.ts'
+import { createVolume } from './volume.ts'
+import type { IncomingMessage, RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+import type { StateMessage } from '../../protocol/message.ts'
+
+const script = 'export {}\n'
+const dist = t.testdir({ 'client.js': script })
+await build({
+  entryPoints: { sidecar: 'sidecar/main.ts', drain: 'sidecar/drain/main.ts' },
+  outdir: dist,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  external: ['uWebSockets.js'],
+  define: { VERSION: '"1.2.3"' },
+  banner: {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+  },
+})
+
+const page: RequestListener = (_, response) => response.setHeader('Content-Type', 'text/html').end('<h1>')
+
+let pods = 0
+
+/** A pod with an address of its own: an app in this process, and the sidecar as another. */
+async function startPod(t: Test, change: Record<string, string> = {}, handle = page) {
+  const address = `127.${20 + (process.pid % 200)}.${(process.pid >> 8) & 255}.${++pods}`
+  const dir = runDir(t)
+  const volume = createVolume(join(dir, 'pod'))
+  volume.write(JSON.stringify(releaseState({ serial: 1 })))
+  const app = createServer({ keepAliveTimeout: 60_000 }, handle)
+  app.listen(0, address)
+  await once(app, 'listening')
+  t.teardown(endApp)
+  const { port } = app.address() as AddressInfo
+  const env = {
+    SPA_MODE: 'sidecar',
+    SPA_NAMESPACE: 'shop',
+    SPA_NAME: 'web',
+    SPA_HASH: '6c487dcc49',
+    SPA_POD_IP: address,
+    SPA_APP_PORT: `${port}`,
+    SPA_LISTEN_ADDRESS: address,
+    SPA_POD_DIR: join(dir, 'pod'),
+    SPA_RUN_DIR: dir,
+    ...change,
+  }
+  const sidecar = run(t, 'sidecar', env)
+  await sidecar.says('sidecar started')
+  return { address, app, volume, env, sidecar, endApp, get, admin, tab, preStop }
+
+  function endApp(): void {
+    app.close()
+    app.closeAllConnections()
+  }
+
+  function get(path: string): Promise<Answer> {
+    return fetchText(`http://${address}:14020${path}`)
+  }
+
+  function admin(path: string): Promise<Answer> {
+    return fetchText(`http://${address}:14021${path}`)
+  }
+
+  function tab(headers: Record<string, string> = {}) {
+    return openTab(`ws://${address}:14020/shop/__spa/ws?v=web-6c487dcc49`, headers)
+  }
+
+  function preStop() {
+    return run(t, 'drain', { SPA_RUN_DIR: dir })
+  }
+}
+
+function run(t: Test, program: string, env: Record<string, string>) {
+  const child = spawn(process.execPath, [join(dist, `${program}.js`)], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: string[] = []
+  let wake = () => {}
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface(stream).on('line', line => {
+      lines.push(line)
+      wake()
+    })
+  }
+  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
+  t.teardown(() => void child.kill('SIGKILL'))
+  return { child, lines, ended, says }
+
+  async function says(message: string): Promise<void> {
+    const isSaid = () => lines.some(line => line.includes(`"message":"${message}"`))
+    void ended.then(() => wake())
+    while (!isSaid()) {
+      if (child.exitCode !== null) throw new Error(`ended without saying ${message}:\n${lines.join('\n')}`)
+      await new Promise<void>(resolve => (wake = resolve))
+    }
+  }
+}
+
+interface Answer {
+  status: number
+  headers: IncomingMessage['headers']
+  body: string
+}
+
+async function fetchText(url: string): Promise<Answer> {
+  const request = httpGet(url, { agent: false })
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  let body = ''
+  for await (const chunk of response.setEncoding('utf8')) body += String(chunk)
+  return { status: response.statusCode!, headers: response.headers, body }
+}
+
+function openTab(url: string, headers: Record<string, string>) {
+  const socket = new WebSocket(url, ['spa-reloader.v1'], { headers })
+  const messages: StateMessage[] = []
+  let wake = () => {}
+  socket.on('message', (data: Buffer) => {
+    messages.push(parseMessage(String(data)) as StateMessage)
+    wake()
+  })
+  const closed = once(socket, 'close').then(([code, reason]) => ({
+    code: Number(code),
+    reason: String(reason),
+  }))
+  closed.catch(() => {})
+  return { socket, closed, next }
+
+  async function next(): Promise<StateMessage> {
+    while (messages.length === 0) await new Promise<void>(resolve => (wake = resolve))
+    return messages.shift()!
+  }
+}
+
+const isPending = (promise: Promise<unknown>, ms: number) =>
+  Promise.race([promise.then(() => false), new Promise<true>(resolve => setTimeout(() => resolve(true), ms))])
+
+t.test('a wrong environment ends it at once with one line that names the variable', async t => {
+  const given = {
+    SPA_MODE: 'sidecar',
+    SPA_NAMESPACE: 'shop',
+    SPA_NAME: 'web',
+    SPA_HASH: 'a',
+    SPA_POD_IP: '127.0.0.1',
+  }
+  const { lines, ended } = run(t, 'sidecar', given)
+  t.equal(await ended, 1)
+  t.equal(lines.length, 1)
+  t.match(lines[0], /SPA_APP_PORT/)
+})
+
+t.test('a port that is taken ends it with one line', async t => {
+  const { env } = await startPod(t)
+  const { lines, ended } = run(t, 'sidecar', { ...env, SPA_FRONT_PORT: '14022', SPA_RUN_DIR: runDir(t) })
+  t.equal(await ended, 1)
+  t.match(lines.at(-1), /EADDRINUSE/)
+})
+
+t.test('started before an app, everything answers, and a swap of the file reaches a tab', async t => {
+  const { get, admin, tab, volume, sidecar } = await startPod(t)
+  t.match(await admin('/readyz'), { status: 200 })
+  t.match(await get('/'), {
+    status: 200,
+    body: '<h1>',
+    headers: { 'server-timing': `spa;desc="web-6c487dcc49", spa-id;desc="${newId}"` },
+  })
+  t.match(await get('/shop/__spa/client.js'), { status: 200, body: script })
+  t.match(parseMessage((await get('/__spa/version')).body), { serial: 1 })
+
+  const { next } = tab()
+  t.match(await next(), { type: 'state', serial: 1, phase: 'ready' })
+  volume.write(JSON.stringify(releaseState({ serial: 2, revision: 8, phase: 'rolling' })))
+  t.match(await next(), { serial: 2, phase: 'rolling' })
+
+  const { body } = await admin('/metrics')
+  t.match(body, /^spa_reloader_build_info\{version="1\.2\.3"\} 1$/m)
+  t.match(body, /^spa_reloader_tabs\{page="web-6c487dcc49"\} 1$/m)
+  t.match(body, /^spa_reloader_release_serial 2$/m)
+  t.match(body, /^spa_reloader_release_revision 8$/m)
+  t.match(body, /^spa_reloader_release_ready 0$/m)
+  t.match(body, /^spa_reloader_messages_sent_total\{type="state"\} 2$/m)
+  t.match(body, /^spa_reloader_front_requests_total 1$/m)
+  t.match(body, /^process_resident_memory_bytes \d+$/m)
+
+  const [line = '{}'] = sidecar.lines.filter(line => line.includes('"sidecar started"'))
+  t.comment(line)
+})
+
+t.test('bad input is refused or survived, and good input goes on', async t => {
+  const { get, admin, tab, volume, sidecar } = await startPod(t)
+  const good = tab()
+  await good.next()
+
+  volume.write('{"name":"web",')
+  await sidecar.says('release file malformed')
+  volume.write(JSON.stringify(releaseState({ name: 'api', serial: 9 })))
+  await sidecar.says('release state of another deployment refused')
+
+  const foreign = tab({ Origin: 'https://evil.example' }).socket
+  const [error] = (await once(foreign, 'error')) as [Error]
+  t.match(error.message, /403/)
+
+  const huge = tab()
+  await huge.next()
+  huge.socket.send('x'.repeat(1 << 20))
+  await huge.closed
+
+  volume.write(JSON.stringify(releaseState({ serial: 2 })))
+  t.match(await good.next(), { serial: 2 })
+  t.equal((await get('/')).status, 200)
+  t.match((await admin('/metrics')).body, /^spa_reloader_feed_errors_total 1$/m)
+})
+
+t.test('without a file there is no state, and traffic passes', async t => {
+  const { get, admin } = await startPod(t, { SPA_POD_DIR: '/nowhere' })
+  t.match(await admin('/readyz'), { status: 200 })
+  t.match(await get('/'), { status: 200, headers: { 'server-timing': 'spa;desc="web-6c487dcc49"' } })
+  t.equal((await get('/__spa/version')).status, 503)
+})
+
+t.test('killed and started again in the same pod, it serves again', async t => {
+  const { sidecar, env, get } = await startPod(t)
+  sidecar.child.kill('SIGKILL')
+  await sidecar.ended
+  await run(t, 'sidecar', env).says('sidecar started')
+  t.equal((await get('/')).status, 200)
+  t.equal((await get('/__spa/version')).status, 200)
+})
+
+t.test(
+  'plain container: preStop sends tabs away and lasts as long as the app, SIGTERM then ends it',
+  async t => {
+    const { sidecar, tab, get, preStop, endApp } = await startPod(t)
+    const { next, closed } = tab()
+    await next()
+    const hook = preStop()
+    t.match(await closed, { code: 1012, reason: /^\{"d":\d+\}$/ })
+    t.match(await get('/'), { status: 200, headers: { connection: 'close' } }, 'who comes late is served')
+    t.equal(await isPending(hook.ended, 400), true, 'the app is there')
+    endApp()
+    t.equal(await hook.ended, 0)
+    t.equal(await isPending(sidecar.ended, 400), true, 'only SIGTERM ends it')
+    sidecar.child.kill('SIGTERM')
+    t.equal(await sidecar.ended, 0)
+  },
+)
+
+t.test(
+  'plain container: SIGTERM while the app serves sends tabs away and waits for the last answer',
+  async t => {
+    let answer = () => {}
+    const { sidecar, tab, get, app, address } = await startPod(t, {}, (request, response) => {
+      if (request.url === '/slow') answer = () => response.end('whole')
+      else response.end('quick')
+    })
+    const { next, closed } = tab()
+    await next()
+    const asked = once(app, 'request')
+    const slow = fetchText(`http://${address}:14020/slow`)
+    await asked
+    sidecar.child.kill('SIGTERM')
+    t.match(await closed, { code: 1012 })
+    t.match(await get('/'), { status: 200, body: 'quick' })
+    app.close() // it accepts no more, and finishes what it has begun
+    await sidecar.says('front stopped listening')
+    t.equal(await isPending(sidecar.ended, 400), true)
+    answer()
+    t.match(await slow, { status: 200, body: 'whole' })
+    t.equal(await sidecar.ended, 0)
+  },
+)
+
+t.test('native sidecar: SIGTERM comes after the app has exited and ends it soon', async t => {
+  const { sidecar, tab, preStop, endApp } = await startPod(t)
+  const { next, closed } = tab()
+  await next()
+  const hook = preStop()
+  t.match(await closed, { code: 1012 })
+  endApp()
+  await hook.ended
+  sidecar.child.kill('SIGTERM')
+  t.equal(await isPending(sidecar.ended, 5_000), false)
+})
+
+t.test('an app that never goes is waited for as long as draining may take', async t => {
+  const { sidecar, preStop } = await startPod(t, { SPA_DRAIN_SEC: '1' })
+  const hook = preStop()
+  t.equal(await hook.ended, 0)
+  t.equal(await isPending(sidecar.ended, 200), true)
+  sidecar.child.kill('SIGTERM')
+  t.equal(await sidecar.ended, 0)
+})
+
+t.test('with 0 seconds preStop returns and SIGTERM ends it at once', async t => {
+  const { sidecar, tab, preStop, get } = await startPod(t, { SPA_DRAIN_SEC: '0' })
+  const { next, closed } = tab()
+  await next()
+  t.equal(await preStop().ended, 0)
+  t.notOk(
+    (await get('/')).headers.connection === 'close' && sidecar.lines.some(line => line.includes('draining')),
+  )
+  sidecar.child.kill('SIGTERM')
+  t.equal(await sidecar.ended, 0)
+  t.equal((await closed).code, 1006)
+})
+
+t.test('preStop without a sidecar fails and says why', async t => {
+  const { ended, lines } = run(t, 'drain', { SPA_RUN_DIR: '/nowhere' })
+  t.equal(await ended, 1)
+  t.match(lines, [/cannot begin draining: ENOENT/])
+})

@@ -1,0 +1,124 @@
+// Our product on a real node, as a user installs it: images from our Dockerfiles, `kubectl apply -f manifests`, a labelled namespace.
+
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { startNode } from '../cluster/node.ts'
+import type { Node } from '../cluster/node.ts'
+import { until } from '../cluster/wait.ts'
+
+const app = join(import.meta.dirname, '../cluster/app')
+
+export interface Cluster extends Node {
+  /** Builds the sample app with a version and pushes it as `tag`; the tag may have stood for another one until then. */
+  buildApp(version: string, tag: string): Promise<void>
+  /** kubectl in a namespace. */
+  inNamespace(namespace: string, command: string): Promise<string>
+  pods(namespace: string): Promise<RunningPod[]>
+}
+
+export interface RunningPod {
+  metadata: { name: string; uid: string; deletionTimestamp?: string }
+  spec: { containers: { name: string }[] }
+  status: { podIP?: string; conditions?: { type: string; status: string }[] }
+}
+
+/** Ends with the test. */
+export async function install(t: Test): Promise<Cluster> {
+  const node = await startNode(line => t.comment(line))
+  t.teardown(node.stop)
+  const context = join(import.meta.dirname, '../..')
+  for (const name of ['sidecar', 'webhook'])
+    await node.buildImage({ dockerfile: `Dockerfile.${name}`, context, tag: `spa-reloader-${name}:0.1.0` })
+  await node.kubectl(['apply', '-f', 'manifests'])
+  await node.kubectl([
+    '-n',
+    'spa-reloader',
+    'rollout',
+    'status',
+    'deployment/spa-reloader-webhook',
+    '--timeout=120s',
+  ])
+  return {
+    ...node,
+    async buildApp(version, tag) {
+      await node.buildImage({
+        dockerfile: join(app, 'Dockerfile'),
+        context: app,
+        buildArgs: { VERSION: version },
+        tag,
+      })
+    },
+    inNamespace: (namespace, command) => node.kubectl(['-n', namespace, ...command.split(' ')]),
+    async pods(namespace) {
+      const { body } = await node.api<{ items: RunningPod[] }>('GET', `/api/v1/namespaces/${namespace}/pods`)
+      return body.items
+    },
+  }
+}
+
+/**
+ * A namespace under Pod Security `restricted` with the app in it as `helm create` writes one: a named port, probes and a Service that use the
+ * name. Resolves with the Service's URL once the rollout is complete.
+ */
+export async function deployWeb(
+  cluster: Cluster,
+  {
+    namespace,
+    labelled,
+    replicas = 3,
+    pod = {},
+    container = {},
+  }: { namespace: string; labelled: boolean; replicas?: number; pod?: object; container?: object },
+): Promise<string> {
+  await cluster.kubectl(['create', 'namespace', namespace])
+  await cluster.kubectl(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted'])
+  if (labelled) await cluster.kubectl(['label', 'namespace', namespace, 'spa-reloader.io/inject=enabled'])
+  const probe = { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1 }
+  const objects = [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web' },
+      spec: {
+        selector: { app: 'web' },
+        ports: [{ name: 'http', port: 80, targetPort: 'http', protocol: 'TCP' }],
+      },
+    },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'web' },
+      spec: {
+        replicas,
+        selector: { matchLabels: { app: 'web' } },
+        template: {
+          metadata: { labels: { app: 'web' } },
+          spec: {
+            automountServiceAccountToken: false,
+            securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+            containers: [
+              {
+                name: 'web',
+                image: 'web:1',
+                imagePullPolicy: 'Always',
+                ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }],
+                readinessProbe: probe,
+                livenessProbe: probe,
+                securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+                ...container,
+              },
+            ],
+            ...pod,
+          },
+        },
+      },
+    },
+  ]
+  for (const object of objects)
+    await cluster.kubectl(['apply', '-n', namespace, '-f', '-'], JSON.stringify(object))
+  await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=120s')
+  const address = await cluster.inNamespace(namespace, 'get service web -o jsonpath={.spec.clusterIP}')
+  const url = `http://${address}/`
+  await until('the Service to answer', async () => (await fetch(url)).ok)
+  return url
+}

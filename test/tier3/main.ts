@@ -1,0 +1,162 @@
+// The main job, whole: real pods from our images on a real kubelet, and a real browser on the Service.
+
+import t from 'tap'
+import { until } from '../cluster/wait.ts'
+import { openBrowser } from './browser.ts'
+import type { Tab } from './browser.ts'
+import { deployWeb, install } from './installation.ts'
+import type { Cluster } from './installation.ts'
+
+const namespace = 'shop'
+
+t.test(
+  'label a namespace, roll out: every open tab knows when the rollout is finished, and not before',
+  async t => {
+    const cluster = await install(t)
+    await cluster.buildApp('one', 'web:1')
+    await cluster.buildApp('two', 'web:2')
+    const url = await deployWeb(cluster, { namespace, labelled: true })
+    for (const { spec } of await cluster.pods(namespace))
+      t.same(
+        spec.containers.map(({ name }) => name),
+        ['web', 'spa-reloader'],
+        'injected under Pod Security restricted',
+      )
+    const open = await openBrowser(t)
+    const tabs = [await open(url), await open(url), await open(url)]
+    // Each pod has a tab, so the last old pod that goes has one too.
+    while (!(await everyPodHasTabs(cluster)) && tabs.length < 20) tabs.push(await open(url))
+    t.ok(await everyPodHasTabs(cluster), `${tabs.length} tabs, some on each pod`)
+    t.same(
+      await versions(tabs),
+      tabs.map(() => 'one'),
+    )
+
+    await t.test('a rollout', async t => {
+      await cluster.inNamespace(namespace, 'set image deployment/web web=web:2')
+      await allTold(t, cluster, tabs, 2)
+      t.same(
+        await versions(tabs),
+        tabs.map(() => 'one'),
+        'nobody was reloaded against their will',
+      )
+      for (const tab of tabs) await tab.reload()
+      t.same(
+        await versions(tabs),
+        tabs.map(() => 'two'),
+      )
+      for (const tab of tabs)
+        t.same(
+          (await tab.told()).map(({ event }) => event),
+          ['updated'],
+        )
+    })
+
+    await t.test('a rollback', async t => {
+      await cluster.inNamespace(namespace, 'rollout undo deployment/web')
+      await allTold(t, cluster, tabs, 3)
+      for (const tab of tabs) t.equal((await tab.state()).rollback, true)
+      for (const tab of tabs) await tab.reload()
+      t.same(
+        await versions(tabs),
+        tabs.map(() => 'one'),
+      )
+    })
+
+    await t.test('a restart with the same image is silence', async t => {
+      await cluster.inNamespace(namespace, 'rollout restart deployment/web')
+      await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=120s')
+      for (const tab of tabs)
+        await tab.page.waitForFunction(() => {
+          const { target, status } = window.spaReloader!.state
+          return target?.revision === 4 && status === 'current'
+        })
+      for (const tab of tabs)
+        t.same(
+          (await tab.told()).filter(({ event }) => event === 'update'),
+          [],
+        )
+    })
+
+    await t.test('a re-pushed tag and a restart', async t => {
+      await cluster.buildApp('three', 'web:1')
+      await cluster.inNamespace(namespace, 'rollout restart deployment/web')
+      await allTold(t, cluster, tabs, 5)
+      for (const tab of tabs) await tab.reload()
+      t.same(
+        await versions(tabs),
+        tabs.map(() => 'three'),
+      )
+    })
+
+    const releases = await cluster.inNamespace(namespace, 'get releases')
+    t.match(releases, /NAME +REVISION +PHASE +IMAGE/)
+    t.match(releases, /web +5 +ready +web:1 +restart/)
+  },
+)
+
+/** Waits until each tab has its offer. What a tab was told is read before the cluster is asked, so a tab that is told too early is seen. */
+async function allTold(t: Tap, cluster: Cluster, tabs: readonly Tab[], revision: number): Promise<void> {
+  let early = 0
+  await until(
+    'every tab to be told',
+    async () => {
+      const told = await Promise.all(tabs.map(isTold))
+      if (told.some(Boolean) && !(await isRolledOut(cluster, revision))) early += 1
+      return told.every(Boolean)
+    },
+    120,
+  )
+  t.equal(early, 0, 'nobody is told before the rollout is finished')
+}
+
+type Tap = Pick<typeof t, 'equal'>
+
+async function isTold(tab: Tab): Promise<boolean> {
+  return (await tab.told()).some(({ event }) => event === 'update')
+}
+
+interface DeploymentObject {
+  metadata: { generation: number; annotations: Record<string, string> }
+  spec: { replicas: number }
+  status: {
+    observedGeneration: number
+    updatedReplicas?: number
+    replicas?: number
+    availableReplicas?: number
+  }
+}
+
+/** As `kubectl rollout status` sees it, and no ready pod of an older revision is left. */
+async function isRolledOut({ api, pods }: Cluster, revision: number): Promise<boolean> {
+  const { body } = await api<DeploymentObject>('GET', `/apis/apps/v1/namespaces/${namespace}/deployments/web`)
+  const { metadata, spec, status } = body
+  const living = (await pods(namespace)).filter(({ metadata }) => !metadata.deletionTimestamp)
+  return (
+    metadata.annotations['deployment.kubernetes.io/revision'] === String(revision) &&
+    metadata.generation <= status.observedGeneration &&
+    status.updatedReplicas === spec.replicas &&
+    status.replicas === spec.replicas &&
+    status.availableReplicas === spec.replicas &&
+    living.length === spec.replicas
+  )
+}
+
+function versions(tabs: readonly Tab[]): Promise<(string | null)[]> {
+  return Promise.all(tabs.map(tab => tab.version()))
+}
+
+async function everyPodHasTabs({ pods }: Cluster): Promise<boolean> {
+  const counts = await Promise.all(
+    (await pods(namespace))
+      .filter(({ metadata }) => !metadata.deletionTimestamp)
+      .map(async ({ status }) => {
+        const response = await fetch(`http://${status.podIP}:14021/metrics`)
+        const lines = (await response.text())
+          .split('\n')
+          .filter(line => line.startsWith('spa_reloader_tabs{'))
+        return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+      }),
+  )
+  return counts.every(count => count > 0)
+}

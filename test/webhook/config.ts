@@ -1,0 +1,37 @@
+import t from 'tap'
+import { readConfig } from '../../webhook/config.ts'
+
+const image = { SPA_SIDECAR_IMAGE: 'registry.example/spa-reloader-sidecar:0.1.0' }
+
+t.test('the sidecar image is required, everything else has a default', async t => {
+  t.same(readConfig(image), {
+    sidecarImage: image.SPA_SIDECAR_IMAGE,
+    sidecarDrainSec: undefined,
+    systemNamespace: 'spa-reloader',
+    port: 10250,
+    metricsPort: 9464,
+  })
+  t.match(readConfig({ ...image, SPA_SIDECAR_DRAIN_SEC: '0', SPA_WEBHOOK_PORT: '8443' }), {
+    sidecarDrainSec: 0,
+    port: 8443,
+  })
+})
+
+t.test('a missing or wrong variable is named', async t => {
+  const wrong: Record<string, string | undefined>[] = [
+    { SPA_SIDECAR_IMAGE: undefined },
+    { SPA_SIDECAR_IMAGE: '' },
+    { SPA_SIDECAR_DRAIN_SEC: '-1' },
+    { SPA_SIDECAR_DRAIN_SEC: '5s' },
+    { SPA_WEBHOOK_PORT: '65536' },
+    { SPA_METRICS_PORT: 'http' },
+  ]
+  for (const variables of wrong) {
+    const [name] = Object.keys(variables)
+    t.throws(
+      () => readConfig({ ...image, ...variables }),
+      { message: new RegExp(name!) },
+      JSON.stringify(variables),
+    )
+  }
+})

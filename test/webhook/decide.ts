@@ -1,0 +1,217 @@
+import t from 'tap'
+import { parseService } from '../../release/objects.ts'
+import { decide, reasons } from '../../webhook/decide.ts'
+import type { Reason } from '../../webhook/decide.ts'
+import type { Raw } from '../../webhook/pod.ts'
+
+const hash = '6c487dcc49'
+const replicaSet = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `web-${hash}`, controller: true }
+
+interface Facts {
+  labels?: Record<string, string>
+  annotations?: Record<string, string>
+  owner?: object | null
+  /** Into the pod's spec. */
+  spec?: object
+  /** Of the only container. */
+  ports?: object[]
+  container?: object
+  /** Of the Service's only port; null: no Service. */
+  service?: object | null
+  /** Of the Namespace. */
+  defaults?: Record<string, string>
+}
+
+function pod(facts: Facts): Raw {
+  const { labels, annotations, owner = replicaSet, spec, container } = facts
+  const { ports = [{ name: 'http', containerPort: 8080 }] } = facts
+  return {
+    metadata: {
+      generateName: `web-${hash}-`,
+      labels: { app: 'web', 'pod-template-hash': hash, ...labels },
+      ...(annotations && { annotations }),
+      ...(owner && { ownerReferences: [{ kind: 'Other', name: 'x' }, owner] }),
+    },
+    spec: { containers: [{ name: 'nginx', image: 'nginx:1', ports, ...container }], ...spec },
+  }
+}
+
+function decideOn(facts: Facts) {
+  const { service = {}, defaults = {} } = facts
+  const port = { name: '', port: 80, targetPort: 'http', ...service }
+  const web = parseService({ metadata: { name: 'web' }, spec: { selector: { app: 'web' }, ports: [port] } })!
+  return decide(pod(facts), {
+    annotations: defaults,
+    services: service ? [web] : [],
+    release: () => undefined,
+  })
+}
+
+const skipped: Record<Exclude<Reason, 'not-a-pod'>, Facts[]> = {
+  'opted-out': [{ labels: { 'spa-reloader.io/inject': 'false' } }],
+  'host-network': [{ spec: { hostNetwork: true } }],
+  windows: [
+    { spec: { os: { name: 'windows' } } },
+    { spec: { nodeSelector: { 'kubernetes.io/os': 'windows' } } }, //
+  ],
+  'not-owned-by-replicaset': [
+    { owner: null },
+    { owner: { ...replicaSet, controller: false } },
+    { owner: { ...replicaSet, kind: 'DaemonSet' } },
+    { owner: { ...replicaSet, kind: 'StatefulSet' } },
+    { owner: { ...replicaSet, kind: 'Job', apiVersion: 'batch/v1' } },
+    { owner: { ...replicaSet, apiVersion: 'example.com/v1' } },
+  ],
+  'not-owned-by-deployment': [
+    { owner: { ...replicaSet, name: 'web' } },
+    { owner: { ...replicaSet, name: 'made-by-hand-without-a-deployment' } },
+    { owner: { ...replicaSet, name: `-${hash}` } },
+    { labels: { 'pod-template-hash': '' } },
+  ],
+  'already-injected': [
+    { container: { name: 'spa-reloader' } },
+    { spec: { volumes: [{ name: 'spa-reloader-pod', emptyDir: {} }] } },
+    { container: { name: 'spa-reloader' }, annotations: { 'spa-reloader.io/status': '{"port": 80}' } },
+    { container: { name: 'spa-reloader' }, annotations: { 'spa-reloader.io/status': 'nonsense' } },
+  ],
+  'capture-none': [
+    { annotations: { 'spa-reloader.io/capture': 'none' } },
+    { defaults: { 'spa-reloader.io/capture': 'none' } },
+  ],
+  'no-service': [
+    { service: null, ports: [{ containerPort: 80 }] },
+    {
+      service: null,
+      ports: [
+        { name: 'a', containerPort: 1 },
+        { name: 'b', containerPort: 2 },
+      ],
+    },
+  ],
+  'port-not-found': [{ service: { targetPort: 'web' }, ports: [{ containerPort: 80 }] }],
+  udp: [{ service: { protocol: 'UDP' }, ports: [{ name: 'http', containerPort: 80, protocol: 'UDP' }] }],
+  'not-http': [
+    { service: { appProtocol: 'https' } },
+    { service: { appProtocol: 'kubernetes.io/h2c' } },
+    { service: { targetPort: 'grpc' }, ports: [{ name: 'grpc', containerPort: 9000 }] },
+    { service: { name: 'redis', targetPort: 'main' }, ports: [{ name: 'main', containerPort: 6379 }] },
+    { service: null, ports: [{ name: 'https', containerPort: 8443 }] },
+  ],
+  'numeric-target': [
+    { service: { targetPort: 8080 } },
+    { service: { targetPort: 80 }, ports: [] },
+    {
+      service: { targetPort: 'other' },
+      annotations: { 'spa-reloader.io/port': '8080' },
+      ports: [
+        { name: 'http', containerPort: 8080 },
+        { name: 'other', containerPort: 8080 },
+      ],
+    },
+  ],
+  'port-without-name': [
+    { service: null, ports: [{ containerPort: 8080 }], annotations: { 'spa-reloader.io/port': '8080' } },
+  ],
+  'host-port': [{ ports: [{ name: 'http', containerPort: 8080, hostPort: 80 }] }],
+  'no-free-port': [
+    {
+      spec: {
+        initContainers: [
+          {
+            name: 'i',
+            ports: Array.from({ length: 200 }, (_, index) => ({ containerPort: 14_000 + index })),
+          },
+        ],
+      },
+    },
+  ],
+}
+
+for (const [reason, examples] of Object.entries(skipped)) {
+  t.test(`${reason}: ${reasons[reason as Reason]}`, async t => {
+    for (const facts of examples) {
+      const { deployment } = decideOn(facts)
+      t.match(decideOn(facts), { skip: [reason] }, JSON.stringify(facts))
+      t.equal(deployment, reason.startsWith('not-owned') ? undefined : 'web')
+    }
+  })
+}
+
+t.test('what is no pod is skipped', async t => {
+  const context = { annotations: {}, services: [], release: () => undefined }
+  for (const raw of [null, 1, 'x', [], {}, { spec: {} }, { spec: { containers: {} } }])
+    t.same(decide(raw, context), { skip: ['not-a-pod'], deployment: undefined, warnings: [] })
+})
+
+t.test('all reasons that lie in the pod itself are told at once', async t => {
+  const facts = { spec: { hostNetwork: true }, owner: null, labels: { 'spa-reloader.io/inject': 'false' } }
+  t.match(decideOn(facts), { skip: ['opted-out', 'host-network', 'not-owned-by-replicaset'] })
+})
+
+t.test('the pod of a Deployment is injected by the name of its port', async t => {
+  t.same(decideOn({}), {
+    inject: {
+      name: 'web',
+      app: { container: 'nginx', port: 8080, portName: 'http' },
+      capture: 'name',
+      front: 14020,
+      admin: 14021,
+      expose: 'image',
+      forwarded: 'add',
+      anyUser: false,
+      release: undefined,
+      before: undefined,
+    },
+    deployment: 'web',
+    warnings: [],
+  })
+})
+
+t.test('the Deployment is named by the ReplicaSet, whatever generateName was cut down to', async t => {
+  const name = `${'long-'.repeat(45)}web`
+  const raw = pod({ owner: { ...replicaSet, name: `${name}-${hash}` } })
+  t.equal(decide(raw, { annotations: {}, services: [], release: () => undefined }).deployment, name)
+})
+
+t.test('an option of the pod goes before that of the namespace', async t => {
+  const defaults = { 'spa-reloader.io/capture': 'none', 'spa-reloader.io/expose': 'id' }
+  const annotations = { 'spa-reloader.io/capture': 'name', 'spa-reloader.io/forwarded': 'off' }
+  t.match(decideOn({ defaults, annotations }), { inject: { expose: 'id', forwarded: 'off' }, warnings: [] })
+})
+
+t.test('a malformed annotation means its default and a warning', async t => {
+  const bad = {
+    'spa-reloader.io/capture': 'redirekt',
+    'spa-reloader.io/expose': '',
+    'spa-reloader.io/forwarded': 'OFF',
+    'spa-reloader.io/container': 'apache',
+    'spa-reloader.io/port': '80000',
+  }
+  const warnings = Object.keys(bad).map(subject => ({ code: 'bad-option', subject }))
+  const inject = { app: { container: 'nginx', port: 8080 }, expose: 'image', forwarded: 'add' }
+  t.match(decideOn({ annotations: bad }), { inject, warnings })
+  t.match(
+    decideOn({ defaults: bad }),
+    { inject, warnings: warnings.slice(0, 3) },
+    'a container that the namespace names need not be in each pod',
+  )
+})
+
+t.test(
+  'a Service that asks for the number, or for another name of it, passes us by and is named',
+  async t => {
+    const ports = [
+      { name: 'http', containerPort: 8080 },
+      { name: 'alias', containerPort: 8080 },
+    ]
+    const services = [service('a', 8080), service('b', 'http'), service('c', 'alias'), service('d', 9999)]
+    const decision = decide(pod({ ports }), { annotations: {}, services, release: () => undefined })
+    t.match(decision, { inject: { app: { portName: 'http' } } })
+    t.same(decision.warnings.map(({ subject }) => subject).toSorted(), ['a', 'c'])
+  },
+)
+
+function service(name: string, targetPort: string | number) {
+  const ports = [{ port: 80, targetPort }]
+  return parseService({ metadata: { name }, spec: { selector: { app: 'web' }, ports } })!
+}

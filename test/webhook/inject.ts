@@ -1,0 +1,160 @@
+import t from 'tap'
+import { formatReleaseState } from '../../protocol/release.ts'
+import { inject } from '../../webhook/inject.ts'
+import { list, object } from '../../webhook/pod.ts'
+import type { Raw } from '../../webhook/pod.ts'
+import {
+  admit,
+  apply,
+  readGolden,
+  readGoldens,
+  releaseState,
+  settings,
+  update,
+  writeGolden,
+} from './goldens.ts'
+
+for (const { name, pod, context, expected } of readGoldens()) {
+  t.test(`${name}: the pod comes out as in its golden, and unchanged the second time`, async t => {
+    const { decision, patched } = admit(pod, context)
+    const { warnings } = decision
+    const documents = [
+      'skip' in decision ? { skip: decision.skip } : patched,
+      ...(warnings.length > 0 ? [{ warnings }] : []),
+    ]
+    if (update) return writeGolden(name, documents)
+    t.same(documents, expected)
+    t.same(admit(patched, context).patch, [])
+  })
+}
+
+t.test(
+  'unknown fields survive: everything but what we name stays, wherever strangers put their fields',
+  async t => {
+    const { pod, context } = readGolden('helm')
+    for (let seed = 1; seed <= 200; seed++) {
+      const strange = sprinkle(pod, random(seed))
+      const { patched, patch } = admit(strange, context)
+      t.ok(patch.length > 0)
+      t.same(without(patched), without(strange), `seed ${seed}`)
+      t.same(admit(patched, context).patch, [], `seed ${seed}: the second patch`)
+    }
+  },
+)
+
+t.test('a patch does not apply to a pod that is another than the one that was seen', async t => {
+  const { pod, context } = readGolden('helm')
+  const { patch } = admit(pod, context)
+  const other = structuredClone(pod)
+  const [container] = list(object(other.spec).containers)
+  list(container?.ports)[0]!.containerPort = 81
+  t.throws(() => apply(other, patch), /Test operation failed/)
+})
+
+t.test('each replacement is guarded by a test of what was there', async t => {
+  for (const { pod, context } of readGoldens()) {
+    const { patch } = admit(pod, context)
+    for (const [index, operation] of patch.entries()) {
+      if (operation.op === 'replace')
+        t.match(patch[index - 1], { op: 'test', path: operation.path }, operation.path)
+    }
+  }
+})
+
+t.test('the last known state comes along at admission, but never takes the place of a newer one', async t => {
+  const { pod, context } = readGolden('no-service')
+  const first = admit(pod, { ...context, release }).patched
+  t.equal(stateOf(first), formatReleaseState(releaseState))
+  t.same(admit(first, { ...context, release }).patch, [])
+
+  const newer = { ...releaseState, serial: 32 }
+  t.equal(
+    stateOf(admit(first, { ...context, release: () => newer }).patched),
+    formatReleaseState(newer),
+    'a newer one does',
+  )
+  const older = { ...releaseState, serial: 30 }
+  t.same(admit(first, { ...context, release: () => older }).patch, [])
+  object(object(first.metadata).annotations)['spa-reloader.io/release'] = 'nonsense'
+  t.equal(stateOf(admit(first, { ...context, release }).patched), formatReleaseState(releaseState))
+})
+
+t.test('how long to drain follows the grace period of the pod, unless it is configured', async t => {
+  const { pod, context } = readGolden('no-service')
+  const drain = (grace: number | undefined, drainSec?: number) => {
+    const raw = structuredClone(pod)
+    if (grace !== undefined) object(raw.spec).terminationGracePeriodSeconds = grace
+    const { decision } = admit(raw, context)
+    if (!('inject' in decision)) throw new Error('not injected')
+    const patched = apply(raw, inject(raw, decision.inject, { ...settings, drainSec }))
+    const sidecar = list(object(patched.spec).containers).find(({ name }) => name === 'spa-reloader')!
+    const { value } = list(sidecar.env).find(({ name }) => name === 'SPA_DRAIN_SEC')!
+    return { value, preStop: 'lifecycle' in sidecar }
+  }
+  t.same(drain(undefined), { value: '25', preStop: true })
+  t.same(drain(60), { value: '55', preStop: true })
+  t.same(drain(3), { value: '1', preStop: true })
+  t.same(drain(60, 7), { value: '7', preStop: true })
+  t.same(drain(60, 0), { value: '0', preStop: false }, 'switched off, so there is nothing to wait for')
+})
+
+function release() {
+  return releaseState
+}
+
+function stateOf(pod: Raw): unknown {
+  return object(object(pod.metadata).annotations)['spa-reloader.io/release']
+}
+
+function isOurs({ name }: Raw): boolean {
+  return String(name).startsWith('spa-reloader')
+}
+
+/** What we say that we change; the rest of the pod must be as it was. */
+function without(pod: Raw): Raw {
+  const rest = structuredClone(pod)
+  const metadata = object(rest.metadata)
+  delete object(metadata.labels)['spa-reloader.io/injected']
+  for (const key of ['spa-reloader.io/status', 'kubectl.kubernetes.io/default-container'])
+    delete object(metadata.annotations)[key]
+  const spec = object(rest.spec)
+  spec.containers = list(spec.containers).filter(container => !isOurs(container))
+  spec.volumes = list(spec.volumes).filter(volume => !isOurs(volume))
+  const [app] = list(spec.containers)
+  delete list(app?.ports)[0]?.containerPort
+  delete object(object(app?.livenessProbe).httpGet).port
+  delete object(object(app?.readinessProbe).httpGet).port
+  return rest
+}
+
+/** A copy with unknown fields in some of its objects. */
+function sprinkle(value: Raw, next: () => number): Raw {
+  const copy = structuredClone(value)
+  const visit = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return
+    Object.values(node).forEach(visit)
+    if (Array.isArray(node) || isMap(node as Raw)) return
+    if (next() < 0.5)
+      (node as Raw)[`future${Math.floor(next() * 1000)}~/`] = [null, { deep: next() }, 'x'][
+        Math.floor(next() * 3)
+      ]
+  }
+  visit(copy)
+  return copy
+}
+
+/** Labels and annotations hold strings only. */
+function isMap(node: Raw): boolean {
+  return Object.keys(node).some(key => key.includes('/') || key.includes('pod-template-hash'))
+}
+
+/** Numbers between 0 and 1, the same ones for the same seed (mulberry32). */
+function random(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let bits = Math.imul(state ^ (state >>> 15), 1 | state)
+    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits
+    return ((bits ^ (bits >>> 14)) >>> 0) / 4294967296
+  }
+}
