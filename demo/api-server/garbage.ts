@@ -1,4 +1,5 @@
-// Deletes what has lost its owner or its namespace, as the garbage collector of a real cluster does: a moment later, by itself.
+// Deletes what has no owner any more, or no namespace, as the garbage collector of a real cluster does: a moment later, by itself.
+// A controller that has not yet heard of the end of an owner may still make something for it: that goes, too.
 
 import type { KubeObject } from './objects.ts'
 import type { Resource, Resources } from './resources.ts'
@@ -15,22 +16,24 @@ export function collectGarbage(
 
   function onEvent({ type, resource, object }: StoreEvent): void {
     const { uid = '', name } = object.metadata
-    if (type !== 'DELETED') {
+    if (type === 'DELETED') {
+      living.delete(uid)
+      const isNamespace = resource.group === '' && resource.plural === 'namespaces'
+      setImmediate(collect, isNamespace ? name : undefined)
+    } else {
       living.add(uid)
-      return
+      if (isOrphan(object)) setImmediate(collect, undefined)
     }
-    living.delete(uid)
-    const isNamespace = resource.group === '' && resource.plural === 'namespaces'
-    setImmediate(() => {
-      for (const dependent of resources.all())
-        for (const candidate of store.list(dependent, isNamespace ? name : undefined))
-          if (isNamespace || isOrphan(candidate, uid)) remove(dependent, candidate)
-    })
   }
 
-  function isOrphan({ metadata: { ownerReferences = [] } }: KubeObject, gone: string): boolean {
-    return (
-      ownerReferences.some(({ uid }) => uid === gone) && !ownerReferences.some(({ uid }) => living.has(uid))
-    )
+  /** Whatever is left in a namespace that has gone, or whatever is an orphan anywhere. */
+  function collect(namespace: string | undefined): void {
+    for (const resource of resources.all())
+      for (const object of store.list(resource, namespace))
+        if (namespace !== undefined || isOrphan(object)) remove(resource, object)
+  }
+
+  function isOrphan({ metadata: { ownerReferences = [] } }: KubeObject): boolean {
+    return ownerReferences.length > 0 && !ownerReferences.some(({ uid }) => living.has(uid))
   }
 }

@@ -110,7 +110,7 @@ export function createFront({ listen, app, log, ...options }: FrontOptions): Fro
       isDoubtful = false
       await startListening()
     } else {
-      stopListening('app_gone')
+      stopListening()
     }
     if (isOpen && !isListening()) timer = setTimeout(() => void look(), lookMs)
     return isListening() === isUp
@@ -142,11 +142,11 @@ export function createFront({ listen, app, log, ...options }: FrontOptions): Fro
     log('front listens', { code: 'front_listens', port: address()?.port })
   }
 
-  function stopListening(code: string): void {
+  function stopListening(): void {
     if (!server) return
     server.close()
     server = undefined
-    log('front stopped listening', { code, port: listen.port })
+    log('front stopped listening', { code: 'app_gone' })
   }
 
   function accept(client: Socket): void {
@@ -175,7 +175,6 @@ export function createFront({ listen, app, log, ...options }: FrontOptions): Fro
     log('app refused a connection', { code: 'app_refused', why: code })
     if (code !== 'ECONNREFUSED' && code !== 'EHOSTUNREACH') return
     isDoubtful = true
-    stopListening('app_gone')
     if (isOpen) void look()
   }
 

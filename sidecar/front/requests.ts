@@ -170,10 +170,10 @@ export function createRequests(sink: RequestSink): Requests {
   /** A head has begun: it has a limited time, and may still turn out not to be HTTP. */
   function awaitRest(): void {
     const guess = isHttp ? 'http' : sniff(heads.held())
-    if (isHttp && !heads.hasBegun()) return
-    if (guess === 'opaque') sink.leave()
-    else if (!timer && guess === 'method') timer = setTimeout(onSlowWord, wordMs)
-    else timer ??= setTimeout(onSlowHead, headMs)
+    if (guess === 'opaque') return sink.leave()
+    if (guess === 'method') timer ??= setTimeout(onSlowWord, wordMs)
+    // Some clients send an empty line behind a body, and then nothing for long (RFC 9112 §2.2).
+    else if (heads.hasBegun()) timer ??= setTimeout(onSlowHead, headMs)
   }
 
   function onSlowWord(): void {

@@ -263,6 +263,9 @@ function controllerManagerFlags(manager: {
     `--cert-dir=${join(dir, 'controller-manager')}`,
     '--leader-elect=false',
     '--use-service-account-credentials',
+    // It asks for a token for each of its controllers; at its default rate starting takes 5 s.
+    '--kube-api-qps=500',
+    '--kube-api-burst=500',
     `--service-account-private-key-file=${join(dir, 'service-account.key')}`,
     `--root-ca-file=${join(dir, 'apiserver.crt')}`,
     // A fake node sends no heartbeats; its pods would be marked as not ready after 50 s.

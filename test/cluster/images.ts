@@ -30,6 +30,7 @@ export async function buildImage({ dockerfile, context, buildArgs = {} }: Build)
       'bud',
       '--isolation=chroot',
       '--pull-never',
+      '--force-rm',
       '--quiet',
       `--iidfile=${idFile}`,
       // buildah 1.28 takes `ENV X=$ARG` from the layers of a build with another ARG: seen.
@@ -68,10 +69,29 @@ export async function pushImage(id: string, registry: string, name: string): Pro
 }
 
 let base: Promise<string> | undefined
+let pruned: Promise<void> | undefined
 
-/** `node:24-trixie-slim`, once for each machine. */
-export function makeBaseImage(): Promise<string> {
-  return (base ??= run(join(checkout, '.ci/base-image'), []).then(name => name.trim()))
+interface Image {
+  id: string
+  names: string[] | null
+  /** Seconds since 1970. */
+  created: number
+}
+
+/** `node:24-trixie-slim`, made once for each machine. */
+async function makeBaseImage(): Promise<void> {
+  await (base ??= run(join(checkout, '.ci/base-image'), []))
+  await (pruned ??= prune())
+}
+
+/** Removes the layers that are older than a day, so that the store does not grow for ever. Newest first: the older carry them. */
+async function prune(): Promise<void> {
+  const images = JSON.parse(await buildah(['images', '--all', '--json'])) as Image[]
+  const yesterday = Date.now() / 1_000 - 86_400
+  const old = images.filter(({ names, created }) => names === null && created < yesterday)
+  for (const { id } of old.sort((a, b) => b.created - a.created)) {
+    await buildah(['rmi', id]).catch(() => {}) // a younger one is built on it
+  }
 }
 
 /**

@@ -49,7 +49,7 @@ export async function startNode(log: (line: string) => void = console.error): Pr
     const { stop: stopRegistry } = await startRegistry(registry, dir)
     closers.push(stopRegistry)
     const pause = await imageOf({ '/busybox': '/bin/busybox' }, ['/busybox', 'sleep', 'infinity'])
-    await pushImage(pause, registry, library(pauseImage))
+    await pushImage(pause, registry, pathInRegistry(pauseImage))
     step('registry')
     const { hostAddress: address, serviceRange } = machine
     const cluster = await startControlPlane({ dir, address, serviceRange, nodeName })
@@ -66,11 +66,11 @@ export async function startNode(log: (line: string) => void = console.error): Pr
       async buildImage({ tag, ...build }) {
         const id = await buildImage(build)
         step(`image ${tag} built`)
-        const digest = await pushImage(id, registry, library(tag))
+        const digest = await pushImage(id, registry, pathInRegistry(tag))
         step(`image ${tag} pushed`)
         return digest
       },
-      pushImage: (id, tag) => pushImage(id, registry, library(tag)),
+      pushImage: (id, tag) => pushImage(id, registry, pathInRegistry(tag)),
       stop,
     }
   }
@@ -83,9 +83,11 @@ export async function startNode(log: (line: string) => void = console.error): Pr
   }
 }
 
-/** A plain name belongs to Docker Hub's library: that is what containerd asks its mirror for. */
-function library(tag: string): string {
-  return tag.includes('/') ? tag : `library/${tag}`
+/** The path that containerd asks a mirror for: without the registry's name; plain names belong to Docker Hub's library. */
+function pathInRegistry(tag: string): string {
+  const [first, ...rest] = tag.split('/')
+  if (rest.length === 0) return `library/${tag}`
+  return /[.:]|^localhost$/.test(first!) ? rest.join('/') : tag
 }
 
 async function startScheduler(cluster: ControlPlane): Promise<Program> {
@@ -175,7 +177,7 @@ state = "/run/containerd"
 [grpc]
   address = "${containerdSocket}"
 [${cri}]
-  sandbox_image = "docker.io/${library(pauseImage)}"
+  sandbox_image = "docker.io/${pathInRegistry(pauseImage)}"
   # Without CAP_SYS_RESOURCE runc cannot lower it, and every pod would fail.
   restrict_oom_score_adj = true
 [${cri}.containerd.runtimes.runc]

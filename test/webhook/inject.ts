@@ -36,8 +36,9 @@ t.test(
       const strange = sprinkle(pod, random(seed))
       const { patched, patch } = admit(strange, context)
       t.ok(patch.length > 0)
-      t.same(without(patched), without(strange), `seed ${seed}`)
-      t.same(admit(patched, context).patch, [], `seed ${seed}: the second patch`)
+      const isKept = t.same(without(patched), without(strange), `seed ${seed}`)
+      const isStable = t.same(admit(patched, context).patch, [], `seed ${seed}: the second patch`)
+      if (!isKept || !isStable) break // one difference is enough to read
     }
   },
 )

@@ -26,6 +26,8 @@ export function endingsContract(t: Test, api: Api): void {
     await send('DELETE', `${secrets}/owner-2`)
     await until(async () => (await send('GET', `${secrets}/of-both`)).status === 404)
     t.equal((await send('GET', `${secrets}/free`)).status, 200)
+    await owned('late', owners)
+    await until(async () => (await send('GET', `${secrets}/late`)).status === 404)
   })
 
   void t.test('a pod that runs somewhere is given time to end; another is deleted at once', async t => {

@@ -35,15 +35,23 @@ t.test('pipelined requests are answered in order on one connection to the app', 
 })
 
 t.test('more pipelined requests than are let through at once are all answered', async t => {
-  const app = await answering(t, head => ok(`<${/\d+/.exec(head)?.[0]}>`))
+  const app = await rawApp(t, (socket, got) => {
+    let answered = 0
+    void got.until('GET /63 ').then(() => {
+      t.notMatch(got.text(), 'GET /64 ')
+      socket.on('data', answer)
+      answer()
+    })
+    function answer(): void {
+      for (const all = got.text().match(/GET/g)?.length ?? 0; answered < all; answered++)
+        socket.write(ok(`<${answered}>`))
+    }
+  })
   const { dial } = await openFront(t, app.port)
   const client = dial()
   client.write(Array.from({ length: 500 }, (_, i) => get(`/${i}`)).join(''))
   const text = await client.until('<499>')
-  t.same(
-    text.match(/<\d+>/g),
-    Array.from({ length: 500 }, (_, i) => `<${i}>`),
-  )
+  t.equal(text.match(/<.*?>/g)?.join(''), Array.from({ length: 500 }, (_, i) => `<${i}>`).join(''))
 })
 
 t.test('HTML says its version, and other answers on the same connection stay as they are', async t => {

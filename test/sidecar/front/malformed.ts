@@ -34,6 +34,7 @@ const cases: [status: number, what: string, bytes: string][] = [
   [400, 'a bare LF behind a chunk size', `${chunked}1\nx\r\n`],
   [400, 'a bare LF in an extension', `${chunked}1;a\nx\r\n`],
   [400, 'more bytes than the chunk', `${chunked}1\r\nxy\r\n`],
+  [400, 'another byte for the CR behind a chunk', `${chunked}1\r\nxy\n0\r\n\r\n`],
   [400, 'a bare LF behind a chunk', `${chunked}1\r\nx\n0\r\n\r\n`],
   [400, 'a malformed trailer', `${chunked}0\r\nX : y\r\n\r\n`],
   [400, 'a trailer ended by a bare LF', `${chunked}0\r\nX: y\n\r\n`],

@@ -42,12 +42,13 @@ t.test('an HTTP/2 preface in parts reaches the app whole', async t => {
 
 t.test('an app that speaks first gets the connection whole', async t => {
   const app = await rawApp(t, socket => void socket.write('220 mail ESMTP\r\n'))
-  const { dial } = await openFront(t, app.port)
+  const { dial, front } = await openFront(t, app.port)
   const client = dial()
   await client.until('220 mail ESMTP\r\n')
   const odd = `GET / HTTP/1.1\nHost: a\n\n${get('/__spa/ws')}`
   client.write(odd)
   await app.sockets[0]?.until(odd)
+  t.match(front.counters, { opaque: 1, unframed: 0 })
 })
 
 t.test('an app that speaks before a head is whole gets what has come of it', async t => {

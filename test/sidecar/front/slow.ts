@@ -66,6 +66,15 @@ t.test('a body may take as long as it likes, and an idle connection too', async 
   t.same(events, ['/1', '/2'])
 })
 
+t.test('an empty line behind a body does not begin a head', async t => {
+  const { events, requests, take } = reader()
+  take('POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na\r\n')
+  mock.timers.tick(60_000)
+  take('\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n\r\n')
+  requests.end()
+  t.same(events, ['/1', '/2'])
+})
+
 t.test('no timer outlives its connection', async t => {
   const { events, requests, take } = reader()
   take('GET / HT')
