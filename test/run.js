@@ -95,7 +95,8 @@ async function tap(files, options, through = []) {
   const flags = ['run', '--disable-coverage', '--reporter=terse', `--output-file=${report}`, ...options]
   const [command, ...args] = [...through, 'node', 'node_modules/tap/dist/esm/run.mjs', ...flags, ...files]
   const code = await new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: checkout, stdio: ['ignore', 'inherit', 'inherit'] })
+    const env = process.stdout.isTTY ? process.env : { ...process.env, CI: 'true' } // no redrawing in a log
+    const child = spawn(command, args, { cwd: checkout, stdio: ['ignore', 'inherit', 'inherit'], env })
     child.once('error', reject)
     child.once('exit', code => resolve(code ?? 1))
   })

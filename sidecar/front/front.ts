@@ -175,7 +175,8 @@ export function createFront({ listen, app, log, ...options }: FrontOptions): Fro
     log('app refused a connection', { code: 'app_refused', why: code })
     if (code !== 'ECONNREFUSED' && code !== 'EHOSTUNREACH') return
     isDoubtful = true
-    if (isOpen) void look()
+    // A look that is under way may have been too early.
+    if (isOpen) void Promise.resolve(looking).then(look)
   }
 
   function drain(): void {

@@ -1,5 +1,6 @@
 // A request's head, read strictly (RFC 9112 §3, §6): what two servers could read in two ways is refused, never repaired.
 
+import { path as spaPath } from '../../protocol/names.ts'
 import { field, fields, has, hasToken, isTokenByte, maxHeadLines, parseLines } from './head.ts'
 import type { Head } from './head.ts'
 import { parseLength } from './body.ts'
@@ -107,11 +108,11 @@ function framing(head: Head, minor: number): number | 'chunked' | Refusal {
  * (`/shop/__spa/ws?v=1` → `/__spa/ws?v=1`); otherwise undefined.
  */
 export function versionTarget({ method, target }: Pick<Request, 'method' | 'target'>): string | undefined {
-  if (!target.includes('/__spa/') || method === 'CONNECT') return undefined
+  if (!target.includes(spaPath.prefix) || method === 'CONNECT') return undefined
   const origin = target.startsWith('/') ? '' : (/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target)?.[0] ?? target)
   const [path = ''] = target.slice(origin.length).split(/[?#]/, 1)
-  const at = path.lastIndexOf('/__spa/')
-  if (at === -1 || path.includes('/', at + '/__spa/'.length)) return undefined
+  const at = path.lastIndexOf(spaPath.prefix)
+  if (at === -1 || path.includes('/', at + spaPath.prefix.length)) return undefined
   return target.slice(origin.length + at).split('#', 1)[0]
 }
 

@@ -34,7 +34,7 @@ export async function buildImage({ dockerfile, context, buildArgs = {} }: Build)
       '--quiet',
       `--iidfile=${idFile}`,
       // buildah 1.28 takes `ENV X=$ARG` from the layers of a build with another ARG: seen.
-      ...(Object.keys(buildArgs).length === 0 ? ['--layers'] : []),
+      Object.keys(buildArgs).length === 0 ? '--layers' : '--no-cache',
       ...Object.entries(buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
       ...(await npmConfiguration()).map(mount => `--volume=${mount}`),
       `--file=${dockerfile}`,
