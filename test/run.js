@@ -4,16 +4,16 @@
 // What a machine lacks for a tier skips the tier with a line that says so, or fails where SPA_TEST_REQUIRE=1 (as in CI).
 
 import { execFileSync, spawn } from 'node:child_process'
-import { accessSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
 
 const checkout = join(import.meta.dirname, '..')
 const wanted = (process.env.SPA_TEST_TIERS ?? '1,2,3').split(',')
 const mustRun = process.env.SPA_TEST_REQUIRE === '1'
 const cache =
   process.env.SPA_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'spa-reloader')
-const work = mkdtempSync(join(tmpdir(), 'spa-tests-'))
 const total = { passed: 0, failed: 0 }
 
 const imageBuilding = ['buildah', 'debootstrap']
@@ -33,26 +33,25 @@ const tiers = [
   { tier: '3', name: 'tier 3', needs: [...controlPlane, ...node], run: () => cluster('test/tier3') },
 ]
 
-try {
-  for (const { tier, name, needs, run } of tiers) {
-    if (!wanted.includes(tier)) continue
-    const missing = needs.filter(need => !isThere(need))
-    if (missing.length > 0) {
-      console.log(
-        `${name} ${mustRun ? 'failed' : 'skipped'}: needs ${missing.join(', ')}; .ci/run installs them`,
-      )
-      if (mustRun) total.failed++
-      continue
-    }
-    const start = Date.now()
-    const { passed, failed } = await run()
-    total.passed += passed
-    total.failed += failed
-    const seconds = ((Date.now() - start) / 1_000).toFixed(0)
-    console.log(`${name}: ${passed} passed, ${failed} failed in ${seconds} s`)
+for (const { tier, name, needs, run } of tiers) {
+  if (!wanted.includes(tier)) continue
+  const missing = needs.filter(need => !isThere(need))
+  if (missing.length > 0) {
+    console.log(
+      `${name} ${mustRun ? 'failed' : 'skipped'}: needs ${missing.join(', ')}; .ci/run installs them`,
+    )
+    if (mustRun) total.failed++
+    continue
   }
-} finally {
-  rmSync(work, { recursive: true, force: true })
+  const start = Date.now()
+  const { passed, failed } = await run().catch(error => {
+    console.log(error)
+    return { passed: 0, failed: 1 }
+  })
+  total.passed += passed
+  total.failed += failed
+  const seconds = ((Date.now() - start) / 1_000).toFixed(0)
+  console.log(`${name}: ${passed} passed, ${failed} failed in ${seconds} s`)
 }
 console.log(`${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
@@ -65,64 +64,51 @@ function cluster(folder) {
 /** Tier 1 on the Node, the C library and the packages of our images. What it writes to the checkout is dropped. */
 async function inImage() {
   const store = [`--root=${cache}/images`, `--runroot=${cache}/images-run`, '--storage-driver=overlay']
-  const image = execFileSync(join(checkout, '.ci/base-image'), { encoding: 'utf8' }).trim()
-  const container = execFileSync('buildah', [...store, 'from', '--pull-never', image], {
-    encoding: 'utf8',
-  }).trim()
+  const image = output(join(checkout, '.ci/base-image'))
+  const files = output('sh', '-c', 'ulimit -Hn') // buildah's own limit is 1,024
+  const limits = ['--ulimit', `nofile=${files}:${files}`]
+  const container = output('buildah', ...store, 'from', '--pull-never', ...limits, image)
   try {
-    const volumes = ['--volume', `${checkout}:/work:O`, '--volume', `${work}:${work}`]
-    const into = [
-      ...store,
-      'run',
-      '--isolation',
-      'chroot',
-      '--workingdir',
-      '/work',
-      ...volumes,
-      container,
-      '--',
-    ]
-    return await tap(unitTests(), ['--jobs=2'], ['buildah', ...into])
+    const run = ['run', '--isolation', 'chroot', '--workingdir', '/work', '--volume', `${checkout}:/work:O`]
+    return await tap(unitTests(), ['--jobs=2'], ['buildah', ...store, ...run, container, '--'])
   } finally {
-    execFileSync('buildah', [...store, 'rm', container], { stdio: 'ignore' })
+    output('buildah', ...store, 'rm', container)
   }
+}
+
+function output(command, ...args) {
+  return execFileSync(command, args, { encoding: 'utf8' }).trim()
 }
 
 /** Runs tap on the files, by way of the command `through` if there is one, and counts. */
 async function tap(files, options, through = []) {
   if (files.length === 0) return { passed: 0, failed: 0 }
-  const report = join(work, `${Math.random().toString(36).slice(2)}.tap`)
-  const flags = ['run', '--disable-coverage', '--reporter=terse', `--output-file=${report}`, ...options]
+  const flags = ['run', '--disable-coverage', '--reporter=tap', ...options]
   const [command, ...args] = [...through, 'node', 'node_modules/tap/dist/esm/run.mjs', ...flags, ...files]
-  const code = await new Promise((resolve, reject) => {
-    const env = process.stdout.isTTY ? process.env : { ...process.env, CI: 'true' } // no redrawing in a log
-    const child = spawn(command, args, { cwd: checkout, stdio: ['ignore', 'inherit', 'inherit'], env })
-    child.once('error', reject)
-    child.once('exit', code => resolve(code ?? 1))
-  })
-  const counts = count(report)
+  const child = spawn(command, args, { cwd: checkout, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise((resolve, reject) => child.once('error', reject).once('close', resolve))
+  const counts = await report(createInterface({ input: child.stdout }))
   // A file that crashed, or tap itself: there may be no test of it that could be counted.
-  return { ...counts, failed: code !== 0 && counts.failed === 0 ? 1 : counts.failed }
+  return (await ended) !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts
 }
 
-/** Tests are what a file says at its top level; in the report of all files they are indented once. */
-function count(report) {
-  const points = readReport(report).match(/^ {4}(not )?ok\b.*$/gm) ?? []
-  const skipped = points.filter(point => /# (SKIP|TODO)/i.test(point))
-  const failed = points.filter(point => /^ *not ok/.test(point) && !skipped.includes(point))
-  for (const point of skipped) console.log(`skipped:${point}`)
-  return {
-    passed: points.length - skipped.length - failed.length,
-    failed: failed.length + (mustRun ? skipped.length : 0),
+/** Counts the tests in tap's output, and prints the files, what failed and what tests remark. */
+async function report(lines) {
+  const counts = { passed: 0, failed: 0 }
+  let isDiagnosis = false
+  for await (const line of lines) {
+    const [, indent, not, skip] = /^( *)(not )?ok \d+.*?( # (?:SKIP|TODO).*)?$/.exec(line) ?? []
+    const depth = (indent ?? '').length / 4 // files are at 0, what a file says at its top level, its tests, at 1
+    if (depth === 1) {
+      if (skip ? mustRun : not) counts.failed++
+      else if (!skip) counts.passed++
+    }
+    if (indent !== undefined) isDiagnosis = not !== undefined
+    const isRemark = /^ {8,}# (?!Subtest|time=)/.test(line)
+    if (isDiagnosis || indent === '' || skip || isRemark) console.log(line)
+    if (/^ *\.\.\.$/.test(line)) isDiagnosis = false
   }
-}
-
-function readReport(report) {
-  try {
-    return readFileSync(report, 'utf8')
-  } catch {
-    return '' // tap did not come so far; its exit code counts
-  }
+  return counts
 }
 
 function unitTests() {

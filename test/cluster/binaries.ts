@@ -5,7 +5,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import env from 'env-var'
 
-export const checkout = join(import.meta.dirname, '../..')
+export const checkout = process.cwd() // npm runs every script from there
 
 /** Outlives the checkout; shared by all of them on this machine. */
 export const cacheDir = env

@@ -6,7 +6,7 @@ import { startNode } from '../cluster/node.ts'
 import type { Node } from '../cluster/node.ts'
 import { until } from '../cluster/wait.ts'
 
-const app = join(import.meta.dirname, '../cluster/app')
+const app = 'test/cluster/app'
 
 export interface Cluster extends Node {
   /** Builds the sample app with a version and pushes it as `tag`; the tag may have stood for another one until then. */
@@ -23,10 +23,10 @@ export interface RunningPod {
 }
 
 /** Ends with the test. */
-export async function install(t: Test): Promise<Cluster> {
+export async function install(t: Pick<Test, 'comment' | 'teardown'>): Promise<Cluster> {
   const node = await startNode(line => t.comment(line))
   t.teardown(node.stop)
-  const context = join(import.meta.dirname, '../..')
+  const context = '.'
   for (const name of ['sidecar', 'webhook'])
     await node.buildImage({ dockerfile: `Dockerfile.${name}`, context, tag: `spa-reloader-${name}:0.1.0` })
   await node.kubectl(['apply', '-f', 'manifests'])

@@ -41,33 +41,37 @@ t.test('rollouts under load', async t => {
 
 /** Sends the requests evenly, every second one on a fresh connection, while `during` is repeated. */
 async function underLoad(url: string, during: () => Promise<void>) {
-  const agent = new http.Agent({ keepAlive: true })
+  const agent = new http.Agent({ keepAlive: true, scheduling: 'fifo', maxSockets: 20 })
   const reasons: Record<string, number> = {}
   let sent = 0
   let failures = 0
   const pending = new Set<Promise<void>>()
   const start = Date.now()
-  let rolling = true
-  const rollouts = (async () => {
-    while (rolling) await during()
-  })()
+  const rollouts = repeat()
   while (sent < requests) {
     for (const due = Math.min(requests, ((Date.now() - start) / 1_000) * perSecond); sent < due; sent += 1) {
-      const request = get(url, sent % 2 === 0 ? agent : undefined).then(problem => {
-        pending.delete(request)
-        if (problem === undefined) return
-        failures += 1
-        reasons[problem] = (reasons[problem] ?? 0) + 1
-      })
+      const request = send(sent % 2 === 0 ? agent : undefined)
       pending.add(request)
+      void request.finally(() => pending.delete(request))
     }
     await sleep(5)
   }
-  rolling = false
   await Promise.all(pending)
   await rollouts
   agent.destroy()
   return { failures, reasons }
+
+  async function repeat(): Promise<void> {
+    while (sent < requests) await during()
+  }
+
+  async function send(agent: http.Agent | undefined): Promise<void> {
+    const problem = await get(url, agent)
+    if (problem === undefined) return
+    failures += 1
+    const key = `${agent ? 'kept' : 'fresh'}: ${problem}`
+    reasons[key] = (reasons[key] ?? 0) + 1
+  }
 }
 
 /** Resolves with what went wrong, or undefined. Nothing is tried twice. */

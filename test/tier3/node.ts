@@ -5,7 +5,7 @@ import t from 'tap'
 import { startNode } from '../cluster/node.ts'
 import { until } from '../cluster/wait.ts'
 
-const app = join(import.meta.dirname, '../cluster/app')
+const app = 'test/cluster/app'
 
 t.test('an app runs, answers at its ClusterIP, and rolls out to another image', async t => {
   const node = await startNode(line => t.comment(line))

@@ -1,0 +1,141 @@
+// The life of one pod on the demo's only node: bound, started, reported, refreshed, ended and taken away.
+
+import { patchType, refusal } from '../../release/api.ts'
+import type { Api, ApiRequest } from '../../release/api.ts'
+import type { Images } from '../images.ts'
+import type { Ports } from '../ports.ts'
+import type { LogLine } from '../programs.ts'
+import { runContainer } from './container.ts'
+import type { RunningContainer } from './container.ts'
+import type { Pod } from './objects.ts'
+import { createSandbox } from './sandbox.ts'
+import type { Sandbox } from './sandbox.ts'
+
+export interface PodOptions {
+  api: Api
+  images: Images
+  ports: Ports
+  /** For its volumes. */
+  dir: string
+  heard: PodListener
+}
+
+export interface PodListener {
+  ready(pod: Pod): void
+  ending(pod: Pod): void
+  line(pod: Pod, line: LogLine): void
+  /** A container ended by itself, for the `ends`th time. */
+  crashed(pod: Pod, container: string, how: string, ends: number): void
+  /** The kubelet itself could not do what it should. */
+  failed(pod: Pod, error: unknown): void
+}
+
+export interface RunningPod {
+  /** Takes the pod as it is now. */
+  update(pod: Pod): void
+  /** Where one of its ports is on this machine; undefined while it is not started. */
+  port(wanted: number): number | undefined
+  /** Ends it without ceremony. */
+  kill(): void
+}
+
+const nodeName = 'demo'
+
+export function runPod(first: Pod, { api, images, ports, dir, heard }: PodOptions): RunningPod {
+  let pod = first
+  let sandbox: Sandbox | undefined
+  let containers: RunningContainer[] = []
+  let isEnding = false
+  let isDead = false
+  let isReady = false
+  let isReportDue = false
+  const starting = start()
+  starting.catch((error: unknown) => heard.failed(pod, error))
+  return { update, port: wanted => sandbox?.port(wanted), kill }
+
+  async function start(): Promise<void> {
+    if (!pod.spec.nodeName) await send({ method: 'POST', path: '/binding', body: binding() })
+    const made = await createSandbox(pod, dir, ports)
+    if (isDead) return
+    sandbox = made
+    containers = pod.spec.containers.map(spec =>
+      runContainer({
+        spec,
+        image: images.pull(spec.image),
+        sandbox: made,
+        pod: pod.metadata.name,
+        onChange: changed,
+        onLine: line => heard.line(pod, line),
+        onEnd: (how, ends) => heard.crashed(pod, spec.name, how, ends),
+      }),
+    )
+    changed()
+  }
+
+  function update(next: Pod): void {
+    pod = next
+    if (pod.metadata.deletionTimestamp) {
+      if (!isEnding) end().catch((error: unknown) => heard.failed(pod, error))
+    } else sandbox?.refresh(pod) // the kubelet refreshes no volume of a pod that ends
+  }
+
+  async function end(): Promise<void> {
+    isEnding = true
+    await starting
+    heard.ending(pod)
+    const graceMs = 1000 * pod.spec.terminationGracePeriodSeconds
+    await Promise.all(containers.map(container => container.stop(graceMs)))
+    await send({ method: 'DELETE', query: { gracePeriodSeconds: 0 } })
+  }
+
+  function kill(): void {
+    isDead = true
+    for (const container of containers) container.kill()
+  }
+
+  /** Containers change by twos and threes: one report for all. */
+  function changed(): void {
+    if (isReportDue) return
+    isReportDue = true
+    setImmediate(() => {
+      isReportDue = false
+      if (!isEnding && !isDead) report().catch((error: unknown) => heard.failed(pod, error))
+    })
+  }
+
+  async function report(): Promise<void> {
+    const wasReady = isReady
+    isReady = containers.length > 0 && containers.every(container => container.isReady())
+    const status = {
+      phase: 'Running',
+      podIP: sandbox?.podIP,
+      podIPs: [{ ip: sandbox?.podIP }],
+      conditions: ['Ready', 'ContainersReady', 'Initialized', 'PodScheduled'].map(type => ({
+        type,
+        status: isReady || !type.endsWith('Ready') ? 'True' : 'False',
+      })),
+      containerStatuses: containers.map(container => container.status()),
+    }
+    await send({ method: 'PATCH', path: '/status', contentType: patchType.merge, body: { status } })
+    if (isReady && !wasReady) heard.ready(pod)
+  }
+
+  /** What has gone in the meantime needs nothing any more. */
+  async function send({ path = '', ...request }: Partial<ApiRequest>): Promise<void> {
+    const { namespace, name } = pod.metadata
+    const whole = `/api/v1/namespaces/${namespace}/pods/${name}${path}`
+    const response = await api.request({ ...request, path: whole })
+    if (response.status >= 300 && response.status !== 404 && !isDead)
+      throw new Error(`${request.method} ${whole}: ${refusal(response)}`)
+  }
+
+  function binding() {
+    const { name } = pod.metadata
+    return {
+      apiVersion: 'v1',
+      kind: 'Binding',
+      metadata: { name },
+      target: { apiVersion: 'v1', kind: 'Node', name: nodeName },
+    }
+  }
+}
