@@ -29,10 +29,12 @@ export async function check(
     { name: 'rollback', act: shop.rollBack, why: 'rollback' },
     { name: 're-pushed tag', act: shop.pushAgain, why: 'restart' },
   ]
+  const released: { revision: number; id: string }[] = []
   const tab = openTab(url)
   try {
     for (const [index, step] of steps.entries()) await run(step, index + 1)
-    refuseFalseAlarms(tab, steps.length)
+    expect('the re-pushed tag', 'number of versions', new Set(released.map(({ id }) => id)).size, 3)
+    expect('the tab', 'list of what was said to be ready', saidReady(tab), released.map(format).join())
   } finally {
     tab.close()
   }
@@ -56,19 +58,19 @@ export async function check(
       expect(name, 'id of the page that is served', await servedId(url, state, signal), id)
     const moved = tab.moves() > moves ? ', its pod having sent it to another one' : ''
     const seconds = ((performance.now() - start) / 1000).toFixed(1)
+    released.push({ revision, id })
     print(`ok  ${name.padEnd(13)}  ${image} sha256:${id.slice(0, 8)}… heard after ${seconds} s${moved}`)
   }
 }
 
-/** A tab hears of each revision once that it is ready, and of no other. */
-function refuseFalseAlarms(tab: Tab, revisions: number): void {
-  const ready = tab.heard.filter(({ phase }) => phase === 'ready').map(({ revision }) => revision)
-  const expected = Array.from({ length: revisions }, (_, index) => index + 1)
-  expect('all', 'revisions that were heard to be ready', [...new Set(ready)].join(), expected.join())
-  const ids = new Set(
-    tab.heard.filter(({ phase }) => phase === 'ready').map(({ revision, sha256 }) => `${revision} ${sha256}`),
-  )
-  expect('all', 'ids of ready revisions', ids.size, revisions)
+/** Each revision once, in the order in which they were heard: a false alarm would be one more. */
+function saidReady({ heard }: Tab): string {
+  const ready = heard.filter(({ phase }) => phase === 'ready')
+  return [...new Set(ready.map(({ revision, sha256 }) => format({ revision, id: sha256 })))].join()
+}
+
+function format({ revision, id }: { revision: number; id: string }): string {
+  return `${revision} ${id.slice(0, 8)}`
 }
 
 /** Asks for the page on a connection of its own; returns the id of the version that answered. */

@@ -50,7 +50,10 @@ export function createStory(print: (line: string) => void): Story {
         )
         return
       case 'draining tabs':
-        return tell('sidecar', `${pod} sends ${plural(line.tabs, 'tab')} to the other pods, which tell them on arrival`)
+        return tell(
+          'sidecar',
+          `${pod} sends ${plural(line.tabs, 'tab')} to the other pods, which tell them on arrival`,
+        )
       case 'release file malformed':
       case 'sidecar cannot start':
       case 'uncaught error':

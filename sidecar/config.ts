@@ -54,7 +54,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     expose: optional(sidecarEnv.expose, 'image').asEnum(['image', 'id']),
     forwarded: optional(sidecarEnv.forwarded, 'add').asEnum(['add', 'off']),
     drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
-    maxTabs: optional(sidecarEnv.maxTabs, '10000').asNumberBetween(1, 1_000_000),
+    maxTabs: optional(sidecarEnv.maxTabs, '6000').asNumberBetween(1, 1_000_000), // what fits into the container's memory limit
     heartbeatMs: optional(sidecarEnv.heartbeatSec, '25').asNumberBetween(1, 300) * 1_000, // load balancers cut after 60 s of silence
     maxAgeMs: optional(sidecarEnv.maxAgeSec, '3600').asNumberBetween(1, 604_800) * 1_000, // so that tabs spread over new pods
   }

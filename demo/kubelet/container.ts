@@ -26,7 +26,8 @@ export interface RunningContainer {
   isReady(): boolean
   /** Resolves when it has ended, after its preStop hook, within the grace period. */
   stop(graceMs: number): Promise<void>
-  kill(): void
+  /** Resolves when nothing of it runs any more. */
+  kill(): Promise<void>
 }
 
 const askMs = 50 // while it is not ready: the kubelet asks more seldom, but nobody wants to wait here
@@ -39,6 +40,7 @@ export function runContainer(options: ContainerOptions): RunningContainer {
   const { signal } = stopping
   const pause = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {})
   let running: Process | undefined
+  let hook: Promise<unknown> | undefined
   let startedAt = ''
   let ready = false
   let ends = 0
@@ -94,15 +96,17 @@ export function runContainer(options: ContainerOptions): RunningContainer {
     if (!ending) return
     const timer = setTimeout(() => ending.kill(), graceMs)
     const { preStop } = spec.lifecycle ?? {}
-    if (preStop) await Promise.race([image.exec(preStop.exec.command, env), ending.ended])
+    if (preStop) await Promise.race([(hook = image.exec(preStop.exec.command, env)), ending.ended])
     ending.terminate()
-    await ending.ended
+    await Promise.all([ending.ended, hook])
     clearTimeout(timer)
   }
 
-  function kill(): void {
+  async function kill(): Promise<void> {
     stopping.abort()
     running?.kill()
+    await running?.ended
+    await hook
   }
 
   function status(): Record<string, unknown> {

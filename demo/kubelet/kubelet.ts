@@ -2,7 +2,6 @@
 // process and the sidecars as processes of their own.
 
 import { join } from 'node:path'
-import { reason } from '../../protocol/log.ts'
 import type { Log } from '../../protocol/log.ts'
 import type { Api } from '../../release/api.ts'
 import { watchResource } from '../../release/watch.ts'
@@ -50,12 +49,12 @@ export function runKubelet({ api, images, ports, dir, heard, log }: KubeletOptio
   }
 
   function forget({ metadata: { uid = '' } }: Pod): void {
-    pods.get(uid)?.kill()
+    void pods.get(uid)?.kill()
     pods.delete(uid)
   }
 
   async function close(): Promise<void> {
-    for (const pod of pods.values()) pod.kill()
-    await watch.close().catch((error: unknown) => log('watch not closed', { reason: reason(error) }))
+    await watch.close()
+    await Promise.all([...pods.values()].map(pod => pod.kill()))
   }
 }

@@ -35,8 +35,8 @@ export interface RunningPod {
   update(pod: Pod): void
   /** Where one of its ports is on this machine; undefined while it is not started. */
   port(wanted: number): number | undefined
-  /** Ends it without ceremony. */
-  kill(): void
+  /** Ends it without ceremony; resolves when nothing of it runs any more. */
+  kill(): Promise<void>
 }
 
 const nodeName = 'demo'
@@ -88,9 +88,9 @@ export function runPod(first: Pod, { api, images, ports, dir, heard }: PodOption
     await send({ method: 'DELETE', query: { gracePeriodSeconds: 0 } })
   }
 
-  function kill(): void {
+  async function kill(): Promise<void> {
     isDead = true
-    for (const container of containers) container.kill()
+    await Promise.all(containers.map(container => container.kill()))
   }
 
   /** Containers change by twos and threes: one report for all. */

@@ -1,6 +1,7 @@
 // The plain answers under /__spa/: the state as JSON and the client's script.
 // HEAD gets its Content-Length as a plain header: endWithoutBody(length) leaves the answer pending in the Node 20 binary, which then
 // cuts the connection at its next request, or ends the whole process (both seen).
+// Bodies are handed over as bytes: the Node 24 binary sends a string whose characters fit one byte as Latin-1 (seen).
 
 import { createHash } from 'node:crypto'
 import { path } from '../../protocol/names.ts'
@@ -60,10 +61,11 @@ function refuseMethod(res: HttpResponse): void {
 }
 
 function send(res: HttpResponse, req: HttpRequest, headers: Headers, body: string): void {
+  const bytes = Buffer.from(body)
   write(res.writeStatus('200 OK'), headers)
   if (req.getMethod() === 'head')
-    res.writeHeader('Content-Length', `${Buffer.byteLength(body)}`).endWithoutBody()
-  else res.end(body)
+    res.writeHeader('Content-Length', `${bytes.length}`).endWithoutBody()
+  else res.end(bytes)
 }
 
 function write(res: HttpResponse, headers: Headers): HttpResponse {

@@ -163,13 +163,13 @@ export function createTabs(app: TemplatedApp, options: TabsOptions): Tabs {
   function sendState(tab: WebSocket<Tab>): void {
     const state = options.current.state()
     if (!state) return // it comes to all as soon as it is known
-    tab.send(frame(state))
+    tab.send(Buffer.from(frame(state))) // as bytes: see resources.ts
     counters.sentState++
   }
 
   /** Encoded once for all. */
   function tell(state: ReleaseState): void {
-    const text = frame(state)
+    const text = Buffer.from(frame(state))
     app.publish(topic.current, text)
     counters.sentState += tabs.size - originals
     if (!isChange(state)) return

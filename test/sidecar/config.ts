@@ -26,7 +26,7 @@ t.test('what injection must set is enough, and the rest has its default', async 
     expose: 'image',
     forwarded: 'add',
     drainMs: 25_000,
-    maxTabs: 10_000,
+    maxTabs: 6_000,
     heartbeatMs: 25_000,
     maxAgeMs: 3_600_000,
   })

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { deployWeb, install } from './installation.ts'
 
-const perSecond = 300
+const perSecond = 500
 const requests = 20_000
 
 // The app goes on serving for a while after its pod was told to end, as it should behind a Service: then any failure is the sidecar's.

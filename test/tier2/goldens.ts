@@ -1,0 +1,188 @@
+// The goldens of the webhook against a real API server: it takes each pod that comes out, and asks us as it asks in production,
+// twice where another webhook comes after us.
+
+import t from 'tap'
+import type { Test } from 'tap'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+import { Registry } from 'prom-client'
+import { createAdmission } from '../../webhook/admission.ts'
+import type { ReviewAnswer } from '../../webhook/admission.ts'
+import { openCertificate } from '../../webhook/certificate.ts'
+import { createMetrics } from '../../webhook/metrics.ts'
+import { containersOf, list, object } from '../../webhook/pod.ts'
+import type { Raw } from '../../webhook/pod.ts'
+import { createServer } from '../../webhook/server.ts'
+import type { Answer, KubernetesObject } from '../cluster/api.ts'
+import { startControlPlane } from '../cluster/control-plane.ts'
+import { until } from '../cluster/wait.ts'
+import { manifests } from './installation.ts'
+import { readGolden, readGoldens, settings } from '../webhook/goldens.ts'
+
+const cluster = await startControlPlane()
+t.teardown(cluster.stop)
+await makeNamespace('shop')
+
+t.test('each golden is accepted', async t => {
+  for (const { name, expected } of readGoldens()) {
+    const [pod] = expected as Raw[]
+    if (pod?.kind !== 'Pod') continue
+    const { status, body } = await create('shop', pod)
+    t.equal(status, 201, `${name} ${String(body.message)}`)
+  }
+})
+
+t.test(
+  'asked by the API server, again after another webhook, we inject once and leave its work alone',
+  async t => {
+    const { goldens, answers } = await serveWebhooks(t)
+    await makeNamespace('asked', { 'spa-reloader.io/inject': 'enabled' })
+    for (const { name, pod, context, expected } of readGoldens()) {
+      const [golden] = expected as Raw[]
+      goldens.context = context
+      answers.length = 0
+      const { status, body } = await create('asked', pod)
+      t.equal(status, 201, `${name} ${String(body.message)}`)
+      const containers = containersOf(body as Raw).map(({ container }) => container)
+      const sidecars = containers.filter(container => container.name === 'spa-reloader')
+      if (golden?.kind !== 'Pod' || name === 'injected') continue
+      const expectedPorts = containersOf(golden).map(({ container }) => portsAndName(container))
+      t.same(containers.map(portsAndName), [...expectedPorts, { name: 'late', ports: [] }], name)
+      t.equal(sidecars.length, 1)
+      const secrets = '/var/run/secrets/kubernetes.io/serviceaccount'
+      const mounts = list(sidecars[0]?.volumeMounts).filter(({ mountPath }) => mountPath === secrets)
+      t.match(mounts, [{ name: 'spa-reloader-no-token', readOnly: true }], `${name}: no token`)
+      const results = answers.map(({ response }) => response.auditAnnotations.result)
+      // The late container has no limits, so ours is worked out anew where it had followed the others'.
+      const isFollowing = name === 'guaranteed' || name === 'limited'
+      t.same(results, ['injected', isFollowing ? 'injected' : 'unchanged'], name)
+    }
+  },
+)
+
+t.test('Pod Security restricted admits what it admitted without us', async t => {
+  const { goldens } = await serveWebhooks(t)
+  await makeNamespace('strict', {
+    'spa-reloader.io/inject': 'enabled',
+    'pod-security.kubernetes.io/enforce': 'restricted',
+  })
+  const { pod, context } = readGolden('no-token')
+  goldens.context = context
+  const strict = structuredClone(pod)
+  for (const { container } of containersOf(strict))
+    container.securityContext = {
+      allowPrivilegeEscalation: false,
+      runAsNonRoot: true,
+      capabilities: { drop: ['ALL'] },
+      seccompProfile: { type: 'RuntimeDefault' },
+    }
+  t.match(await create('strict', pod), { status: 403 }, 'it is enforced')
+  const { status, body } = await create('strict', strict)
+  t.equal(status, 201, String(body.message))
+  t.ok(containersOf(body as Raw).some(({ container }) => container.name === 'spa-reloader'))
+})
+
+/** Our webhook, and one that comes after it and adds a container, with the configuration of manifests/. */
+async function serveWebhooks(t: Test) {
+  const goldens = { context: readGolden('helm').context }
+  const answers: ReviewAnswer[] = []
+  const certificate = await openCertificate({
+    secret: { read: async () => undefined, create: async () => 'created' },
+    dnsNames: ['localhost'],
+    onRenew: () => {},
+    log: () => {},
+  })
+  certificate.close()
+  const admit = createAdmission({
+    settings,
+    context: async () => goldens.context,
+    metrics: createMetrics(new Registry()),
+    log: () => {},
+  })
+  const server = createServer({
+    port: 0,
+    certificate: certificate.leaf,
+    admit: async review => {
+      const answer = await admit(review)
+      answers.push(answer)
+      return answer
+    },
+    unready: () => undefined,
+    log: () => {},
+  })
+  const late = createHttpsServer(certificate.leaf, (request, response) => {
+    void json(request).then(data => {
+      const { uid, object: pod } = object(object(data).request)
+      const has = containersOf(pod as Raw).some(({ container }) => container.name === 'late')
+      const container = {
+        name: 'late',
+        image: 'late:1',
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          runAsNonRoot: true,
+          capabilities: { drop: ['ALL'] },
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+      }
+      const patch = has ? [] : [{ op: 'add', path: '/spec/containers/-', value: container }]
+      const encoded = Buffer.from(JSON.stringify(patch)).toString('base64')
+      const answer = { uid, allowed: true, patchType: 'JSONPatch', patch: encoded }
+      response.end(
+        JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }),
+      )
+    })
+  })
+  late.listen(0)
+  t.teardown(async () => {
+    await cluster.kubectl(['delete', 'mutatingwebhookconfiguration', '--all'])
+    late.close()
+    late.closeAllConnections()
+    await server.close(0)
+  })
+  const ours = manifests().find(({ kind }) => kind === 'MutatingWebhookConfiguration')!
+  const caBundle = Buffer.from(certificate.ca).toString('base64')
+  const at = (port: number) => ({ url: `https://localhost:${port}/mutate`, caBundle })
+  const [webhook] = ours.webhooks as Raw[]
+  await configure({ ...ours, webhooks: [{ ...webhook, clientConfig: at(await server.open()) }] })
+  await configure({
+    ...ours,
+    metadata: { name: '9-late' },
+    webhooks: [
+      {
+        ...webhook,
+        name: 'late.example.com',
+        failurePolicy: 'Fail',
+        clientConfig: at((late.address() as AddressInfo).port),
+      },
+    ],
+  })
+  await makeNamespace('probe', { 'spa-reloader.io/inject': 'enabled' })
+  const { pod } = readGolden('helm')
+  await until('the API server to know of the webhooks', async () => {
+    const { body } = await create('probe', pod)
+    return containersOf(body as Raw).length === 3
+  })
+  return { goldens, answers }
+}
+
+async function configure(configuration: unknown): Promise<void> {
+  await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(configuration))
+}
+
+async function makeNamespace(name: string, labels: Record<string, string> = {}): Promise<void> {
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }
+  await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(namespace))
+  await until('the ServiceAccount', async () => {
+    const { status } = await cluster.api('GET', `/api/v1/namespaces/${name}/serviceaccounts/default`)
+    return status === 200
+  })
+}
+
+async function create(namespace: string, pod: Raw): Promise<Answer<KubernetesObject>> {
+  return cluster.api<KubernetesObject>('POST', `/api/v1/namespaces/${namespace}/pods?dryRun=All`, pod)
+}
+
+function portsAndName({ name, ports }: Raw) {
+  return { name, ports: list(ports).map(({ name, containerPort }) => ({ name, containerPort })) }
+}
