@@ -104,7 +104,7 @@ function openTab(url: string) {
   function connect(): void {
     if (closed) return
     const opened = Date.now()
-    socket = new WebSocket(`${url.replace('http', 'ws')}__spa/ws`, subprotocol)
+    socket = new WebSocket(`${url.replace('http', 'ws')}__spa/ws`, subprotocol, { handshakeTimeout: 4_000 })
     socket.on('error', () => {})
     socket.on('message', data => {
       const message = parseMessage(String(data))

@@ -29,7 +29,8 @@ export interface Wiring {
   onStatus: () => void
 }
 
-const dialLimitMs = 15_000
+// A dial to a pod whose network has gone hangs for minutes; on a slow line a handshake may take its time.
+const dialLimitMs = (failures: number) => Math.min(15_000, 4_000 * 2 ** failures)
 const answerLimitMs = 5_000
 const stableMs = 10_000
 const wakeSpreadMs = 1_000
@@ -63,7 +64,7 @@ export function connect({ env, url, onState, onStatus }: Wiring): Connection {
       return lost() // forbidden, as ws: is on an https page
     }
     socket = dialled
-    timer.arm(dialLimitMs, lost)
+    timer.arm(dialLimitMs(failures), lost)
     change('connecting')
     dialled.addEventListener('open', () => dialled === socket && opened())
     dialled.addEventListener('message', ({ data }) => dialled === socket && heard(data))

@@ -21,17 +21,27 @@ export interface DrainOptions {
   log: Log
   /** How often the app is looked for, in milliseconds. */
   lookMs?: number
+  /** The least that the process stays, in milliseconds, from the beginning of draining; within `drainMs`. */
+  lingerMs?: number
 }
+
+// kube-proxy writes its rules about once a second. Until it has, new connections come to this pod: refused they are tried elsewhere
+// at once, but where the pod's network has gone they hang for half a minute and more (seen).
+const defaultLingerMs = 3_000
 
 export interface Drain {
   /** Begins draining. Resolves when preStop may return: the app has gone or the time is up. */
   begin(): Promise<void>
-  /** For SIGTERM: begins draining. Resolves when the process may end: the app has gone and no exchange is open, or the time is up. */
+  /**
+   * For SIGTERM: begins draining. Resolves when the process may end: the app has gone, no exchange is open and it has lingered, or the
+   * time is up.
+   */
   end(): Promise<void>
 }
 
-export function createDrain({ front, server, drainMs, log, lookMs = 250 }: DrainOptions): Drain {
-  let begun: { isOver: Promise<void>; hasAppGone: Promise<void> } | undefined
+export function createDrain(options: DrainOptions): Drain {
+  const { front, server, drainMs, log, lookMs = 250, lingerMs = defaultLingerMs } = options
+  let begun: { isOver: Promise<void>; hasAppGone: Promise<void>; hasLingered: Promise<void> } | undefined
   return { begin, end }
 
   async function begin(): Promise<void> {
@@ -43,14 +53,19 @@ export function createDrain({ front, server, drainMs, log, lookMs = 250 }: Drain
   async function end(): Promise<void> {
     if (drainMs === 0) return
     begun ??= start()
-    await Promise.race([begun.hasAppGone.then(() => front.idle()), begun.isOver])
+    const { hasAppGone, hasLingered, isOver } = begun
+    await Promise.race([Promise.all([hasAppGone.then(() => front.idle()), hasLingered]), isOver])
   }
 
   function start(): NonNullable<typeof begun> {
     log('draining', { ms: drainMs })
     front.drain()
     void server.drain()
-    return { isOver: setTimeout(drainMs, undefined, { ref: false }), hasAppGone: waitForAppToGo() }
+    return {
+      isOver: setTimeout(drainMs, undefined, { ref: false }),
+      hasAppGone: waitForAppToGo(),
+      hasLingered: setTimeout(lingerMs),
+    }
   }
 
   /** Nothing tells us that the app has exited, so it is looked for. */

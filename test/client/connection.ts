@@ -213,7 +213,7 @@ t.test('offline, nothing is dialled until the tab is woken', async t => {
   await again
 })
 
-t.test('a server that takes the connection and says nothing is given up after 15 s', async t => {
+t.test('a server that takes the connection and says nothing is given up after 4 s, then after 8', async t => {
   const mute = createServer(() => {})
   mute.listen(0, '127.0.0.1')
   await once(mute, 'listening')
@@ -230,7 +230,13 @@ t.test('a server that takes the connection and says nothing is given up after 15
   const connection = connect(wiring)
   t.teardown(() => connection.close())
   t.equal(connection.status, 'connecting')
-  await clock.advance(15_000)
+  await clock.advance(4_000)
+  t.equal(connection.status, 'closed')
+  await clock.advance(500)
+  t.equal(connection.status, 'connecting')
+  await clock.advance(7_999)
+  t.equal(connection.status, 'connecting')
+  await clock.advance(1)
   t.equal(connection.status, 'closed')
 })
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import { createDrain } from '../../../sidecar/drain/drain.ts'
 
 /** A front whose app and exchanges end when the test says so. */
-function setUp({ drainMs = 600_000, lookMs = 1 } = {}) {
+function setUp({ drainMs = 600_000, lookMs = 1, lingerMs = 0 } = {}) {
   const done: string[] = []
   let isUp = true
   let endExchanges = () => {}
@@ -17,6 +17,7 @@ function setUp({ drainMs = 600_000, lookMs = 1 } = {}) {
     server: { drain: async () => void done.push('tabs') },
     drainMs,
     lookMs,
+    lingerMs,
     log: () => {},
   })
   return { drain, done, endApp: () => (isUp = false), endExchanges }
@@ -70,3 +71,15 @@ t.test('with 0 nothing is drained and nothing waits', async t => {
   await drain.end()
   t.same(done, [])
 })
+
+t.test(
+  'where the app goes at once the process still lingers: connections that come late are to be refused, not to hang',
+  async t => {
+    const { drain, endApp, endExchanges } = setUp({ lingerMs: 60 })
+    endApp()
+    endExchanges()
+    const ended = drain.end()
+    t.equal(await isPending(ended), true)
+    await ended
+  },
+)
