@@ -31,7 +31,10 @@ export interface Target {
   readonly revision: number
 }
 
-/** Says whether the page may be left now. Anything but true, and an exception, mean: not now. */
+/**
+ * Says whether the page may be left now. Anything but true, and an exception, mean: not now.
+ * With `auto` it is asked again every 20 s while there is an offer, so it should not ask a person.
+ */
 export type Guard = (state: SpaState) => boolean | Promise<boolean>
 
 export interface Options {
@@ -72,9 +75,9 @@ export interface SpaReloader extends EventTarget {
    * Throws TypeError on an address of another origin.
    */
   reload(options?: ReloadOptions): Promise<boolean>
-  /** Adds a guard. Returns the way to remove it. */
+  /** Adds a guard. Returns the way to remove it; with `auto`, the guards that are left are then asked again. */
   guard(run: Guard): () => void
-  /** Ends it: no connection, no more events. */
+  /** Ends it: no connection, and no event after a last `state`, which says so. */
   stop(): void
   addEventListener(type: EventName, run: Listener, options?: boolean | AddEventListenerOptions): void
   addEventListener(type: string, run: AnyListener, options?: boolean | AddEventListenerOptions): void

@@ -13,8 +13,9 @@ export function reconnectDelay(code: number, reason: string, failures: number, r
   const ceilingMs = Math.min(30_000, 1_000 * 2 ** failures)
   const asked = /"d":\s*(\d+)/.exec(reason)?.[1]
   const askedMs = asked ? Math.min(maxAskedMs, Number(asked)) : undefined
-  // A server that closes everybody at once, for ever, must not be dialled without end.
-  const floorMs = failures < 3 ? 0 : ceilingMs
+  // A server that closes everybody at once, for ever, must not be dialled without end. But endpoints lag behind a drain:
+  // a few dials in a row that end at pods which go away as well are usual, and must not cost the news its few seconds.
+  const floorMs = failures < (code === closeCode.draining ? 6 : 3) ? 0 : ceilingMs
   if (code === closeCode.draining) return random() * Math.max(askedMs ?? ceilingMs, floorMs)
   if (code === closeCode.maxAge) return random() * Math.max(5_000, floorMs)
   if (code === closeCode.full) return (1 + random()) * (askedMs ?? 30_000)

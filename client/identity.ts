@@ -29,12 +29,15 @@ export function readPage(env: Env, version?: string): Page | null {
 
 /**
  * Where the browser hides Server-Timing from scripts (Firefox, insecure contexts), the stored document's own header still says it.
- * `only-if-cached` never asks the network; it fails where the document was not stored.
+ * `only-if-cached` never asks the network; it fails where the document was not stored. The document is the one that was loaded:
+ * a router may have moved the page to the address of another one before we run.
  */
 export async function readStoredPage(env: Env): Promise<Page | null> {
-  if (navigation(env)?.serverTiming) return null
+  const entry = navigation(env)
+  if (entry?.serverTiming) return null
+  const url = entry?.name?.startsWith('http') ? entry.name : env.location.href // early drafts named every entry `document`
   const init: RequestInit = { cache: 'only-if-cached', mode: 'same-origin' }
-  return (await get(env, env.location.href, init, pageOfAnswer)) ?? null
+  return (await get(env, url.replace(/#.*/, ''), init, pageOfAnswer)) ?? null
 }
 
 /** Takes an answer; returns the page that it carries, or null when it carries none (a login, an error, a redirect). */
@@ -79,6 +82,6 @@ export function parseServerTiming(header: string): Metric[] {
   })
 }
 
-function navigation(env: Env): { serverTiming?: readonly Metric[] } | undefined {
-  return env.performance?.getEntriesByType('navigation')[0] as PerformanceNavigationTiming | undefined
+function navigation(env: Env): { name?: string; serverTiming?: readonly Metric[] } | undefined {
+  return env.performance?.getEntriesByType('navigation')[0]
 }

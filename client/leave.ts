@@ -13,7 +13,12 @@ export interface Leaving {
   hasBrought: (current: string, latest: (id: string) => string) => boolean
 }
 
-export function createLeaving(env: Env, memory: Memory, state: () => SpaState): Leaving {
+export function createLeaving(
+  env: Env,
+  memory: Memory,
+  state: () => SpaState,
+  onRemoved: () => void,
+): Leaving {
   const guards = new Set<Guard>()
   let awaited = memory.read(awaitedKey)
 
@@ -21,12 +26,17 @@ export function createLeaving(env: Env, memory: Memory, state: () => SpaState): 
 
   function guard(run: Guard): () => void {
     guards.add(run)
-    return () => void guards.delete(run)
+    return () => {
+      if (guards.delete(run)) onRemoved()
+    }
   }
 
   async function isAllowed(): Promise<boolean> {
     try {
-      for (const guard of guards) if (!(await guard(state()))) return false
+      for (const guard of guards) {
+        const answer: unknown = await guard(state()) // an app without types may answer anything, or forget to
+        if (answer !== true) return false
+      }
       return true
     } catch {
       return false

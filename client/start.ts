@@ -10,23 +10,28 @@ import type { Page } from './identity.ts'
 import { isTarget, judge, latestId, resolveId } from './judge.ts'
 import { learn } from './knowledge.ts'
 import { createLeaving } from './leave.ts'
+import { createTimer } from './timer.ts'
 import { createMemory, spend } from './token.ts'
 import { createVerification } from './verify.ts'
 import { parseMessage } from '../protocol/message.ts'
 import type { StateMessage } from '../protocol/message.ts'
 import { path } from '../protocol/names.ts'
 
+/** How often guards that said no are asked again, while the page would reload by itself. */
+const askAgainMs = 20_000
+
 export function start(env: Env, { base = '__spa', version, auto }: Options): SpaReloader {
   const events = new EventTarget()
   const listening = new AbortController()
   const root = new URL(base.replace(/\/*$/, '/'), env.document.baseURI) // once: a router moves the document's address
   const memory = createMemory(env.sessionStorage)
-  const { guard, isAllowed, reload, hasBrought } = createLeaving(env, memory, () => state)
+  const { guard, isAllowed, reload, hasBrought } = createLeaving(env, memory, () => state, unguarded)
   const verification = createVerification({
     env,
     isTarget: served => isTarget(served, known),
     onVerified: offer,
   })
+  const asking = createTimer(env)
   let page = readPage(env, version)
   let known: StateMessage | null = null
   /** The release that the page could be updated to, as a key; '' when there is none. */
@@ -80,6 +85,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
       candidate = key
       isOffered = false
       verification.stop()
+      asking.stop()
       if (release) verification.start(release.spread_ms)
     }
     publish()
@@ -113,18 +119,30 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
 
   /** Once per release and tab, and never into the void, over a person's work, or before the page is shown at all. */
   async function reloadByItself(): Promise<void> {
-    if (!auto || isAsking || !isFit()) return
+    if (isAsking || !isFit()) return
+    asking.stop()
     const release = candidate
     isAsking = true
     const allowed = await isAllowed()
     isAsking = false
     // Everything may have changed while the guards were thinking.
-    if (!allowed || release !== candidate || !isFit() || !known) return
+    if (release !== candidate) return reloadByItself()
+    if (!isFit() || !known) return
+    if (!allowed) return askAgain(askAgainMs)
     if (spend(memory, known)) await reload({ force: true })
   }
 
+  /** Not at once: a framework that renders anew removes a guard only to add the next. */
+  function unguarded(): void {
+    if (isFit()) askAgain(0)
+  }
+
+  function askAgain(ms: number): void {
+    asking.arm(ms, () => void reloadByItself())
+  }
+
   function isFit(): boolean {
-    return isOffered && !isStopped && env.navigator.onLine && !env.document.prerendering
+    return !!auto && isOffered && !isStopped && env.navigator.onLine && !env.document.prerendering
   }
 
   function subscribe(run: (state: SpaState) => void): () => void {
@@ -138,6 +156,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     isStopped = true
     listening.abort()
     verification.stop()
+    asking.stop()
     connection?.close()
     publish()
   }
@@ -164,6 +183,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   }
 
   function emit(type: EventName): void {
+    if (isStopped && type !== 'state') return // stopped by who heard of the state just before
     events.dispatchEvent(new CustomEvent(type, { detail: state }))
   }
 

@@ -39,8 +39,8 @@ export async function startBalancer({ port: first, endpoints }: BalancerOptions)
   async function listen(port: number): Promise<Server[] | undefined> {
     const v4 = createServer({ allowHalfOpen: true, noDelay: true }, accept)
     const v6 = createServer({ allowHalfOpen: true, noDelay: true }, accept)
-    const problems = [await problemOf(v4, port, '127.0.0.1'), await problemOf(v6, port, '::1')]
-    if (!problems.includes('EADDRINUSE')) return [v4, v6]
+    const [problem, problem6] = [await problemOf(v4, port, '127.0.0.1'), await problemOf(v6, port, '::1')]
+    if (!problem && problem6 !== 'EADDRINUSE') return [v4, v6]
     v4.close()
     v6.close()
     return undefined

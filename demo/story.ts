@@ -36,6 +36,7 @@ export function createStory(print: (line: string) => void): Story {
         return tell('annotation', `serial ${show(line.serial)} written on ${plural(line.pods, 'pod')}`)
       case 'reconcile failed':
       case 'pod failed':
+      case 'pod not told':
       case 'pod skipped':
         return tell('problem', `webhook: ${line.message}: ${show(line.reason)}`)
     }

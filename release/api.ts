@@ -140,7 +140,7 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
       )
       req.on('response', incoming => {
         response = incoming
-        if (timed === 'head') clearTimeout(timer)
+        if (timed === 'head' && incoming.statusCode === 200) clearTimeout(timer) // any other is read to its end
         resolve(incoming)
       })
       req.on('error', (error: NodeJS.ErrnoException) => {

@@ -65,19 +65,18 @@ export function findApp(pod: PodShape, services: readonly Service[], options: Ap
 }
 
 /**
- * The name of the app's container, also where {@link findApp} finds none: then it is the one that the annotation names, or the first one,
- * as for kubectl. `defaults` are the annotations of the Namespace.
+ * The name of the app's container: where {@link findApp} finds none, the one that an annotation names; undefined where nothing tells.
+ * `defaults` are the annotations of the Namespace.
  */
 export function appContainer(
   template: PodTemplate,
   services: readonly Service[],
   defaults: Record<string, string> = {},
-): string {
+): string | undefined {
   const options = appOptions(template.annotations, defaults)
   const found = findApp(template, services, options)
   if ('app' in found) return found.app.container
-  const containers = appContainers(template)
-  return (containers.find(({ name }) => name === options.container) ?? containers[0])?.name ?? ''
+  return appContainers(template).find(({ name }) => name === options.container)?.name
 }
 
 export function appOptions(

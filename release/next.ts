@@ -34,11 +34,10 @@ export function nextRelease(
   world: World,
   now: Date,
 ): ReleaseRecord | undefined {
-  const { deployment, replicaSets, services } = world
+  const { deployment, replicaSets } = world
   const epoch = epochOf(deployment)
   const known = last?.state.epoch === epoch ? last : undefined
-  // A cache may be older than the record: wait until it has caught up.
-  if (known && deployment.revision < known.state.revision) return known
+  if (known && isOlder(deployment, known)) return known
   const target = newest(replicaSets.filter(({ revision }) => revision === deployment.revision))
   if (!target || deployment.revision === 0) return known
   const pods = world.pods.filter(pod => isOf(deployment, pod))
@@ -46,13 +45,20 @@ export function nextRelease(
     known?.replicaSets ?? [],
     replicaSets.map(replicaSet => ({
       replicaSet,
-      container: appContainer(replicaSet.template, services, world.defaults),
+      container: appContainer(replicaSet.template, world.services, world.defaults),
     })),
     pods,
   )
   const record = versions.find(({ uid }) => uid === target.uid)
   if (!record) return known
-  const isLatched = known?.state.phase === 'ready' && known.state.revision === deployment.revision
+  const isSameTarget = known?.targetUid === target.uid && known.deployment.revision === deployment.revision
+  // Kubernetes numbers a Deployment anew when its ReplicaSets were deleted; ours only grows, since tabs count their reloads by it.
+  const revision = !known
+    ? deployment.revision
+    : isSameTarget
+      ? known.state.revision
+      : Math.max(deployment.revision, known.state.revision + 1)
+  const isLatched = isSameTarget && known?.state.phase === 'ready'
   const targetPods = pods.filter(pod => pod.controller?.uid === target.uid)
   const otherPods = pods.filter(pod => pod.controller?.uid !== target.uid)
   const phase =
@@ -63,15 +69,20 @@ export function nextRelease(
     namespace: deployment.namespace,
     name: deployment.name,
     epoch,
-    revision: deployment.revision,
+    revision,
     phase,
     target: { ...targetVersion, hash: target.hash },
     previous: targetVersion.id !== '' && targetVersion.id === settled?.id ? before : settled,
     live: liveVersions(world, pods, versions),
     known: knownRows(versions),
-    why: why(known, world, target, record),
+    why: isSameTarget && known ? known.state.why : why(known, world, target, record),
   }
-  return revise(known, { state, replicaSets: versions, settled, before }, now)
+  const seen = { revision: deployment.revision, resourceVersion: deployment.resourceVersion }
+  return revise(
+    known,
+    { state, replicaSets: versions, settled, before, targetUid: target.uid, deployment: seen },
+    now,
+  )
 }
 
 /** creationTimestamp in base 36 seconds, then the uid's first digits: a Deployment made again starts a later epoch. */
@@ -83,6 +94,14 @@ export function epochOf({ creationTimestamp, uid }: Pick<Deployment, 'creationTi
 /** By name, since a pod may arrive in our cache before its ReplicaSet: the controller names one `<Deployment>-<hash>`. */
 export function isOf(deployment: Pick<Deployment, 'name'>, { controller, hash, finished }: Pod): boolean {
   return !finished && controller?.kind === 'ReplicaSet' && controller.name === `${deployment.name}-${hash}`
+}
+
+/**
+ * A cache may be older than the record: it is waited for. Resource versions of one kind of object grow
+ * (etcd's revisions; guaranteed since Kubernetes 1.35, KEP-5504); where one is no number nothing is known.
+ */
+function isOlder({ resourceVersion }: Deployment, record: ReleaseRecord): boolean {
+  return Number(resourceVersion) < Number(record.deployment.resourceVersion)
 }
 
 function newest(replicaSets: readonly ReplicaSet[]): ReplicaSet | undefined {
@@ -101,11 +120,10 @@ function why(
   { image }: ReplicaSetRecord,
 ): Why {
   if (!last) return 'rollout'
-  if (last.state.revision === world.deployment.revision) return last.state.why
   // A new template gets a new ReplicaSet, so one that is not the newest has been used before.
   const isUsedBefore =
     world.replicaSets.some(({ creationTimestamp }) => creationTimestamp > target.creationTimestamp) ||
-    last.replicaSets.some(({ uid, revision }) => uid === target.uid && revision < last.state.revision)
+    last.replicaSets.some(({ uid, revision }) => uid === target.uid && revision < last.deployment.revision)
   if (isUsedBefore) return 'rollback'
   return last.state.target.name === image ? 'restart' : 'rollout'
 }
@@ -139,7 +157,7 @@ function revise(
   const changed = { ...next, state: { ...next.state, serial, since } }
   if (isDeepStrictEqual(withoutCounts(changed.state), withoutCounts(last.state))) {
     // How many pods are live is told with the next change: alone it is not worth a write to each of them.
-    const unchanged = { ...changed, state: last.state }
+    const unchanged = { ...changed, state: last.state, deployment: last.deployment }
     return isDeepStrictEqual(unchanged, last) ? last : unchanged
   }
   const isNewMoment =

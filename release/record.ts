@@ -13,34 +13,48 @@ export interface ReleaseRecord {
   /** The version of the last revision that became ready, and the one before it. */
   settled: Version | null
   before: Version | null
+  /** The ReplicaSet of the target: its uid. */
+  targetUid: string
+  /** The Deployment's revision, and its resourceVersion, when this record was made. */
+  deployment: { revision: number; resourceVersion: string }
 }
 
 /** The record as the status of a Release: the state's own fields stand at the top, for `kubectl get` and for feeds. */
-export function toStatus({ state, replicaSets, settled, before }: ReleaseRecord): Record<string, unknown> {
-  return { ...state, record: { replicaSets, settled, before } }
+export function toStatus({ state, ...record }: ReleaseRecord): Record<string, unknown> {
+  return { ...state, record }
 }
 
 /** Takes the status of a Release; returns its record, or undefined when it has none yet or it is not one. */
 export function parseRecord(status: unknown): ReleaseRecord | undefined {
   const state = parseReleaseState(status)
   if (!state || !isObject(status) || !isObject(status.record)) return undefined
-  const { replicaSets, settled, before } = status.record
-  if (!Array.isArray(replicaSets)) return undefined
+  const { replicaSets, settled, before, targetUid, deployment } = status.record
+  if (!Array.isArray(replicaSets) || !isString(targetUid) || !isObject(deployment)) return undefined
+  const { revision, resourceVersion } = deployment
+  if (!isCount(revision) || !isString(resourceVersion)) return undefined
   const records: ReplicaSetRecord[] = []
   for (const item of replicaSets as unknown[]) {
     const record = parseReplicaSetRecord(item)
     if (!record) return undefined
     records.push(record)
   }
-  return { state, replicaSets: records, settled: parseVersion(settled), before: parseVersion(before) }
+  return {
+    state,
+    replicaSets: records,
+    settled: parseVersion(settled),
+    before: parseVersion(before),
+    targetUid,
+    deployment: { revision, resourceVersion },
+  }
 }
 
 function parseReplicaSetRecord(data: unknown): ReplicaSetRecord | undefined {
   if (!isObject(data)) return undefined
-  const { uid, hash, revision, image, digests, id, idle } = data
-  if (!isString(uid) || !isString(hash) || !isCount(revision) || !isString(image)) return undefined
+  const { uid, hash, revision, container, image, digests, id, idle } = data
+  if (!isString(uid) || !isString(hash) || !isCount(revision) || !isString(container) || !isString(image))
+    return undefined
   if (!Array.isArray(digests) || !digests.every(isString) || !isString(id)) return undefined
-  return { uid, hash, revision, image, digests, id, idle: idle === true }
+  return { uid, hash, revision, container, image, digests, id, idle: idle === true }
 }
 
 function parseVersion(data: unknown): Version | null {

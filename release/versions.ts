@@ -11,6 +11,8 @@ export interface ReplicaSetRecord {
   uid: string
   hash: string
   revision: number
+  /** The app's container: once found it stays, for the Service that leads to it may be away for a moment. */
+  container: string
   /** The app's image as written in the template. */
   image: string
   digests: string[]
@@ -24,12 +26,12 @@ export interface ReplicaSetRecord {
 export const maxReplicaSets = 32
 
 /**
- * Takes the last records (oldest first), the ReplicaSets that exist now with their app's container, and all of the Deployment's pods.
- * Returns the next records.
+ * Takes the last records (oldest first), the ReplicaSets that exist now with their app's container as far as Services or annotations
+ * tell, and all of the Deployment's pods. Returns the next records.
  */
 export function nextVersions(
   last: readonly ReplicaSetRecord[],
-  replicaSets: readonly { replicaSet: ReplicaSet; container: string }[],
+  replicaSets: readonly { replicaSet: ReplicaSet; container: string | undefined }[],
   pods: readonly Pod[],
 ): ReplicaSetRecord[] {
   const existing = new Map(replicaSets.map(item => [item.replicaSet.uid, item]))
@@ -42,13 +44,19 @@ export function nextVersions(
   const added = replicaSets
     .filter(({ replicaSet }) => !recorded.has(replicaSet.uid))
     .sort((a, b) => a.replicaSet.revision - b.replicaSet.revision)
-    .map(({ replicaSet, container }) => observe(undefined, replicaSet, container, pods))
+    .map(({ replicaSet, container }) =>
+      observe(undefined, replicaSet, container ?? lastContainer(last, replicaSet), pods),
+    )
   return assignIds(forget([...next, ...added], gone))
 }
 
 /** The rows that let a page find out its own version: by its hash, or by an id under which it was once served. */
 export function knownRows(records: readonly ReplicaSetRecord[]): Known[] {
-  const byRevision = records.filter(({ id }) => id !== '').sort((a, b) => b.revision - a.revision)
+  // A ReplicaSet that was deleted and made again has the same hash: the later one counts, whatever its revision.
+  const latest = new Map(records.map(record => [record.hash, record]))
+  const byRevision = [...latest.values()]
+    .filter(({ id }) => id !== '')
+    .sort((a, b) => b.revision - a.revision)
   const ids = new Set(byRevision.map(({ id }) => id))
   const rows = new Map<string, Known>()
   for (const { hash, id, revision, digests } of byRevision) {
@@ -61,13 +69,14 @@ export function knownRows(records: readonly ReplicaSetRecord[]): Known[] {
 function observe(
   last: ReplicaSetRecord | undefined,
   replicaSet: ReplicaSet,
-  container: string,
+  found: string | undefined,
   pods: readonly Pod[],
 ): ReplicaSetRecord {
   const { uid, hash } = replicaSet
+  const container = last?.container ?? found ?? ''
   const image = replicaSet.template.spec.containers.find(({ name }) => name === container)?.image ?? ''
   const revision = Math.max(replicaSet.revision, last?.revision ?? 0) // a cache may lag; a revision never goes back
-  const record = last ?? { uid, hash, revision, image, digests: [], id: '', idle: false }
+  const record = last ?? { uid, hash, revision, container, image, digests: [], id: '', idle: false }
   const pinned = pinnedDigest(image)
   if (pinned) return { ...record, revision, image, digests: [pinned], id: pinned, idle: false }
   const idle = record.idle || replicaSet.replicas === 0 || revision > record.revision
@@ -125,6 +134,12 @@ function forget(records: ReplicaSetRecord[], gone: readonly ReplicaSetRecord[]):
       .map(({ uid }) => uid),
   )
   return records.filter(({ uid }) => !dropped.has(uid))
+}
+
+/** Where nothing tells: the container that was the app before, else the first one, as kubectl would take. */
+function lastContainer(last: readonly ReplicaSetRecord[], { template }: ReplicaSet): string {
+  const names = template.spec.containers.map(({ name }) => name)
+  return last.findLast(({ container }) => names.includes(container))?.container ?? names[0] ?? ''
 }
 
 function compare(a: string, b: string): number {

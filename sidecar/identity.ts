@@ -6,10 +6,11 @@ import type { ReleaseState } from '../protocol/release.ts'
 
 /**
  * Takes this pod's Deployment and pod-template-hash, and the release state if any is known; returns the header's value
- * (W3C Server Timing). The id is added once the state knows it; until then the page resolves its hash by the states that it hears.
+ * (W3C Server Timing). The id is added only while this pod's own version is the one that is ready: what the state knows of another hash
+ * may be of earlier bytes, since a re-used ReplicaSet may pull others. Without it the page resolves its hash by the states that it hears.
  */
 export function pageIdentity(name: string, hash: string, state: ReleaseState | undefined): string {
   const page = `${serverTiming.page};desc="${name}-${hash}"`
-  const id = state?.known.find(([key]) => key === hash)?.[1]
+  const id = state?.phase === 'ready' && state.target.hash === hash && state.target.id
   return id ? `${page}, ${serverTiming.id};desc="${id}"` : page
 }

@@ -23,14 +23,21 @@ declare const VERSION: string
 
 const log = createLog()
 
+/** Until the start has finished there is nothing to drain. */
+let end = async (): Promise<void> => process.exit(0)
+// First of all: a process with id 1, as in a container, loses the signals that it has no handler for.
+process.once('SIGTERM', () => void end())
+process.once('SIGINT', () => void end())
+
 try {
-  await run(readConfig(process.env))
+  end = await run(readConfig(process.env))
 } catch (error) {
   log('sidecar cannot start', { code: 'start_failed', reason: reason(error) })
   process.exit(1)
 }
 
-async function run(config: Config): Promise<void> {
+/** Starts everything; returns what ends it. */
+async function run(config: Config): Promise<() => Promise<void>> {
   const { name, hash, listenAddress, podIP, appPort, podDir, runDir, drainMs } = config
   const versionSocket = join(runDir, file.versionSocket)
   const current = createCurrent(name, log)
@@ -54,9 +61,8 @@ async function run(config: Config): Promise<void> {
   await Promise.all([server.open(), drainSocket.open(), admin.open()])
   await front.open()
   surviveErrors(process, log, () => process.exit(1))
-  process.once('SIGTERM', () => void end())
-  process.once('SIGINT', () => void end())
   log('sidecar started', { version: VERSION, ms: Math.round(performance.now()) })
+  return endInOrder
 
   async function unready(): Promise<string | undefined> {
     if (!server.isOpen()) return 'the version server does not listen'
@@ -64,7 +70,7 @@ async function run(config: Config): Promise<void> {
     return undefined
   }
 
-  async function end(): Promise<void> {
+  async function endInOrder(): Promise<void> {
     await drain.end()
     drainSocket.close()
     feed.close()

@@ -10,6 +10,7 @@ import type { Context, Decision } from './decide.ts'
 import { inject } from './inject.ts'
 import type { Metrics, Result, ResultReason } from './metrics.ts'
 import type { Operation } from './patch.ts'
+import { deploymentOf, parseNewPod } from './pod.ts'
 import type { Raw } from './pod.ts'
 
 const apiVersion = 'admission.k8s.io/v1'
@@ -36,7 +37,8 @@ export interface ReviewAnswer {
 }
 
 /** What became of a pod, for an Event on its Deployment. `failure` says what went wrong on our side. */
-export type Outcome = { namespace: string } & (Decision | { failure: string })
+export type Outcome = { namespace: string } & (Decision | Failure)
+type Failure = { failure: string; deployment: string | undefined }
 
 export interface AdmissionOptions {
   settings: Settings
@@ -80,7 +82,7 @@ interface Admitted {
   result: Result
   reason: ResultReason
   patch: Operation[]
-  outcome: Decision | { failure: string }
+  outcome: Decision | Failure
 }
 
 async function admit({ namespace, pod }: Review, options: AdmissionOptions): Promise<Admitted> {
@@ -89,7 +91,7 @@ async function admit({ namespace, pod }: Review, options: AdmissionOptions): Pro
   try {
     known = await within(contextMs, context(namespace))
   } catch (error) {
-    return failed('context', error)
+    return failed('context', error, pod)
   }
   try {
     const outcome = decide(pod, known)
@@ -97,12 +99,14 @@ async function admit({ namespace, pod }: Review, options: AdmissionOptions): Pro
     const patch = inject(pod, outcome.inject, settings)
     return { result: patch.length > 0 ? 'injected' : 'unchanged', reason: '', patch, outcome }
   } catch (error) {
-    return failed('internal', error)
+    return failed('internal', error, pod)
   }
 }
 
-function failed(why: 'context' | 'internal', error: unknown): Admitted {
-  return { result: 'failed', reason: why, patch: [], outcome: { failure: reason(error) } }
+function failed(why: 'context' | 'internal', error: unknown, pod: Raw): Admitted {
+  const parsed = parseNewPod(pod)
+  const deployment = parsed && deploymentOf(parsed)
+  return { result: 'failed', reason: why, patch: [], outcome: { failure: reason(error), deployment } }
 }
 
 function report(answer: Admitted, seconds: number, { namespace }: Review, options: AdmissionOptions): void {
@@ -118,8 +122,8 @@ function report(answer: Admitted, seconds: number, { namespace }: Review, option
 }
 
 function fieldsOf(outcome: Admitted['outcome']): Fields {
-  if ('failure' in outcome) return { reason: outcome.failure }
   const { deployment } = outcome
+  if ('failure' in outcome) return { deployment, reason: outcome.failure }
   const warnings = outcome.warnings.map(({ code, subject }) => `${code} ${subject}`).join(', ') || undefined
   if ('skip' in outcome) return { deployment, reason: outcome.skip.join(', '), warnings }
   const { app, front } = outcome.inject

@@ -47,7 +47,8 @@ export function createController({ api, log, onState }: ControllerOptions): Cont
   }
 
   function watch(namespace: string): void {
-    if (watched.has(namespace)) return
+    const present = watched.get(namespace)
+    if (present) return present.optionsMoved()
     log('namespace watched', { namespace })
     watched.set(
       namespace,

@@ -42,7 +42,7 @@ export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
   ]
 }
 
-function writeMetadata({ metadata }: Raw, { app, release }: Plan, status: Status): Operation[] {
+function writeMetadata({ metadata }: Raw, { app, release, before }: Plan, status: Status): Operation[] {
   const { labels, annotations } = object(metadata)
   const present = object(annotations)
   return [
@@ -51,17 +51,27 @@ function writeMetadata({ metadata }: Raw, { app, release }: Plan, status: Status
       [annotation.status]: JSON.stringify(status),
       // kubectl logs and exec keep meaning the app.
       ...(!Object.hasOwn(present, defaultContainer) && { [defaultContainer]: app.container }),
-      ...(release &&
-        isNews(release, present[annotation.release]) && {
-          [annotation.release]: formatReleaseState(release),
-        }),
+      ...stateOf(release, present[annotation.release], before !== undefined),
     }),
   ]
 }
 
 const defaultContainer = 'kubectl.kubernetes.io/default-container'
 
-/** A pod template may carry a state that somebody copied into it. */
+/**
+ * The last known state. One that came with the pod template was copied there by somebody and is not believed, only one that we wrote at an
+ * earlier invocation for the same pod.
+ */
+function stateOf(
+  release: ReleaseState | undefined,
+  present: unknown,
+  isOurs: boolean,
+): Record<string, string> {
+  if (release && !(isOurs && !isNews(release, present)))
+    return { [annotation.release]: formatReleaseState(release) }
+  return present === undefined || isOurs ? {} : { [annotation.release]: '' }
+}
+
 function isNews(state: ReleaseState, text: unknown): boolean {
   let present: ReleaseState | undefined
   try {
@@ -69,7 +79,7 @@ function isNews(state: ReleaseState, text: unknown): boolean {
   } catch {
     return true
   }
-  return !present || present.name !== state.name || compareStates(state, present) > 0
+  return !present || compareStates(state, present) > 0
 }
 
 const actions = ['httpGet', 'tcpSocket']

@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { annotation } from '../protocol/names.ts'
-import { compareStates, parseReleaseState } from '../protocol/release.ts'
+import { compareStates } from '../protocol/release.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 import type { Log } from '../protocol/log.ts'
 import type { Api } from '../release/api.ts'
@@ -15,7 +15,7 @@ import type { Release, ReleaseRecord } from '../release/record.ts'
 import { watchResource } from '../release/watch.ts'
 import { createQueue } from './queue.ts'
 import { readRelease, releasesPath, writeRelease } from './releases.ts'
-import { stamp, unstamped } from './stamp.ts'
+import { parseStamp, stamp, unstamped } from './stamp.ts'
 
 export interface NamespaceOptions {
   api: Api
@@ -35,9 +35,12 @@ export interface WatchedNamespace {
   /** The last known release state of a Deployment. */
   state(deployment: string): ReleaseState | undefined
   deployment(name: string): Deployment | undefined
+  /** The Namespace's annotations have changed. */
+  optionsMoved(): void
   close(): Promise<void>
 }
 
+const refusedMs = 5_000 // one pod that cannot be written must not delay the others
 const gatherMs = 20 // a rollout moves many objects at once; a person does not notice 20 ms
 
 export function watchNamespace({
@@ -82,7 +85,7 @@ export function watchNamespace({
     log,
     path: `${core}/services`,
     parse: parseService,
-    onChange: ({ object }) => queueSelected([object]),
+    onChange: queueAll, // also those that the Service does not select any more
   })
   const releases = watchResource({
     api,
@@ -99,12 +102,13 @@ export function watchNamespace({
     services: () => [...services.objects.values()],
     state: name => recordOf(name)?.state,
     deployment: name => deployments.objects.get(`${namespace}/${name}`),
+    optionsMoved: queueAll,
     close,
   }
 
   async function listed(): Promise<void> {
     await Promise.all(watches.map(watch => watch.synced))
-    for (const { name } of deployments.objects.values()) queue.add(name)
+    queueAll()
   }
 
   async function close(): Promise<void> {
@@ -125,9 +129,17 @@ export function watchNamespace({
 
   function releaseMoved(type: 'upsert' | 'delete', release: Release): void {
     const mine = written.get(release.name)
-    if (type === 'delete' && mine)
-      written.set(release.name, { record: mine.record, resourceVersion: undefined })
-    if (type === 'delete' || !mine) queue.add(release.name)
+    if (type === 'delete') {
+      written.set(release.name, { record: mine?.record ?? release.record, resourceVersion: undefined })
+      queue.add(release.name)
+    } else if (!mine || isNewer(release.record, mine.record)) {
+      written.set(release.name, { record: release.record, resourceVersion: release.resourceVersion })
+      queue.add(release.name)
+    }
+  }
+
+  function queueAll(): void {
+    for (const { name } of deployments.objects.values()) queue.add(name)
   }
 
   function recordOf(name: string): ReleaseRecord | undefined {
@@ -164,8 +176,11 @@ export function watchNamespace({
     const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : release?.resourceVersion
     if (record !== last || !resourceVersion) await write(deployment, record, resourceVersion, last)
     const late = unstamped(record.state, own)
-    const count = await stamp(api, record.state, late)
+    const { written: count, refused } = await stamp(api, record.state, late)
     if (count > 0) log('pods told', { namespace, name, serial: record.state.serial, pods: count })
+    if (refused === undefined) return
+    log('pod not told', { namespace, name, reason: refused })
+    queue.later(name, refusedMs)
   }
 
   async function write(
@@ -200,20 +215,17 @@ export function watchNamespace({
   }
 }
 
+/** Somebody else has written the Release after us. */
+function isNewer(theirs: ReleaseRecord | undefined, mine: ReleaseRecord | undefined): boolean {
+  return theirs !== undefined && (!mine || compareStates(theirs.state, mine.state) > 0)
+}
+
 /** A first record where pods already carry states (the Release was deleted): sidecars would ignore a lower serial. */
 function continued(record: ReleaseRecord, pods: readonly Pod[], epoch: string): ReleaseRecord {
   let newest: ReleaseState | undefined
   for (const pod of pods) {
-    const state = parseStamp(pod)
+    const state = parseStamp(pod.annotations[annotation.release])
     if (state?.epoch === epoch && (!newest || compareStates(state, newest) > 0)) newest = state
   }
   return newest ? { ...record, state: { ...record.state, serial: newest.serial + 1 } } : record
-}
-
-function parseStamp(pod: Pod): ReleaseState | undefined {
-  try {
-    return parseReleaseState(JSON.parse(pod.annotations[annotation.release] ?? ''))
-  } catch {
-    return undefined
-  }
 }

@@ -6,6 +6,8 @@ import type { Log } from '../protocol/log.ts'
 
 export interface Queue {
   add(key: string): void
+  /** Works on it again after so many milliseconds, or earlier when it moves. */
+  later(key: string, ms: number): void
   /** Ends the waiting ones; resolves when the running ones are done. */
   close(): Promise<void>
 }
@@ -21,12 +23,12 @@ const firstRetryMs = 500
 const maxRetryMs = 30_000
 
 export function createQueue({ work, gatherMs, log }: QueueOptions): Queue {
-  const waiting = new Map<string, NodeJS.Timeout>()
+  const waiting = new Map<string, { timer: NodeJS.Timeout; at: number }>()
   const running = new Map<string, Promise<void>>()
   const moved = new Set<string>() // while its call was running
   const failures = new Map<string, number>()
   let closed = false
-  return { add, close }
+  return { add, later: schedule, close }
 
   function add(key: string): void {
     if (running.has(key)) moved.add(key)
@@ -36,14 +38,17 @@ export function createQueue({ work, gatherMs, log }: QueueOptions): Queue {
   }
 
   function schedule(key: string, ms: number): void {
-    if (closed || waiting.has(key)) return
-    waiting.set(
-      key,
-      setTimeout(() => {
-        waiting.delete(key)
-        running.set(key, run(key))
-      }, ms),
-    )
+    const at = performance.now() + ms
+    const before = waiting.get(key)
+    if (closed || (before && before.at <= at)) return
+    clearTimeout(before?.timer)
+    waiting.set(key, { timer: setTimeout(start, ms, key), at })
+  }
+
+  function start(key: string): void {
+    waiting.delete(key)
+    if (running.has(key)) moved.add(key)
+    else running.set(key, run(key))
   }
 
   async function run(key: string): Promise<void> {
@@ -64,7 +69,7 @@ export function createQueue({ work, gatherMs, log }: QueueOptions): Queue {
 
   async function close(): Promise<void> {
     closed = true
-    for (const timer of waiting.values()) clearTimeout(timer)
+    for (const { timer } of waiting.values()) clearTimeout(timer)
     waiting.clear()
     await Promise.all(running.values())
   }

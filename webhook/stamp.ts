@@ -2,7 +2,7 @@
 // A pod that already carries it is left alone, so this may run as often as it likes.
 
 import { annotation } from '../protocol/names.ts'
-import { formatReleaseState } from '../protocol/release.ts'
+import { formatReleaseState, parseReleaseState } from '../protocol/release.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 import { patchType, refusal } from '../release/api.ts'
 import type { Api } from '../release/api.ts'
@@ -13,25 +13,51 @@ const maxParallel = 8 // a Deployment of a thousand pods must not take all of th
 /** Pods that do not carry the state yet. A terminating pod's volumes are no longer refreshed: stamping it is in vain. */
 export function unstamped(state: ReleaseState, pods: readonly Pod[]): Pod[] {
   const text = formatReleaseState(state)
-  return pods.filter(pod => pod.injected && !pod.terminating && pod.annotations[annotation.release] !== text)
+  return pods.filter(({ injected, terminating, annotations }) => {
+    const stamped = annotations[annotation.release]
+    return injected && !terminating && stamped !== text && !isLater(stamped, state)
+  })
 }
 
-/** Resolves to the number of pods that were written. Throws when a write was refused for another reason than that the pod is gone. */
-export async function stamp(api: Api, state: ReleaseState, pods: readonly Pod[]): Promise<number> {
+/**
+ * Writes to all of them, also after one was refused. Resolves with the number of pods that were written, and why one was refused
+ * (a pod that is gone is not). Throws when the API server cannot be reached.
+ */
+export async function stamp(
+  api: Api,
+  state: ReleaseState,
+  pods: readonly Pod[],
+): Promise<{ written: number; refused: string | undefined }> {
   const body = { metadata: { annotations: { [annotation.release]: formatReleaseState(state) } } }
   const queue = [...pods]
   let written = 0
-  await Promise.all(Array.from({ length: Math.min(maxParallel, queue.length) }, next))
-  return written
+  let refused: string | undefined
+  const workers = Array.from({ length: Math.min(maxParallel, queue.length) }, next)
+  for (const result of await Promise.allSettled(workers))
+    if (result.status === 'rejected') throw result.reason
+  return { written, refused }
 
   async function next(): Promise<void> {
     for (let pod = queue.shift(); pod; pod = queue.shift()) {
       const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`
       const response = await api.request({ method: 'PATCH', path, body, contentType: patchType.merge })
-      if (response.status === 404) continue
-      if (response.status !== 200)
-        throw new Error(`stamping ${pod.namespace}/${pod.name}: ${refusal(response)}`)
-      written += 1
+      if (response.status === 200) written += 1
+      else if (response.status !== 404) refused = `${pod.name}: ${refusal(response)}`
     }
+  }
+}
+
+/** Another controller, that should not be, knows more than we do: it is not written over. */
+function isLater(text: string | undefined, state: ReleaseState): boolean {
+  const stamped = parseStamp(text)
+  return stamped?.epoch === state.epoch && stamped.serial > state.serial
+}
+
+/** Takes the annotation's text; undefined when it is none or not one. */
+export function parseStamp(text: string | undefined): ReleaseState | undefined {
+  try {
+    return parseReleaseState(JSON.parse(text ?? ''))
+  } catch {
+    return undefined
   }
 }

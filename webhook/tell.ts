@@ -10,7 +10,6 @@ import type { Told } from './events.ts'
 /** A worker without a Service, or a pod that was opted out, is as its people want it: no Event. */
 const worthTelling: ReadonlySet<Reason> = new Set<Reason>([
   'already-injected',
-  'host-network',
   'host-port',
   'no-free-port',
   'numeric-target',
@@ -28,7 +27,7 @@ export function tellOutcome(
 ): (outcome: Outcome) => Promise<void> {
   return async outcome => {
     const messages = messagesOf(outcome)
-    if (messages.length === 0 || !('deployment' in outcome) || outcome.deployment === undefined) return
+    if (messages.length === 0 || outcome.deployment === undefined) return
     const { namespace, deployment } = outcome
     if (!controller.namespace(namespace)?.deployment(deployment)) await sleep(lagMs)
     const found = controller.namespace(namespace)?.deployment(deployment)
@@ -40,7 +39,10 @@ export function tellOutcome(
 }
 
 function messagesOf(outcome: Outcome): Pick<Told, 'reason' | 'message'>[] {
-  if ('failure' in outcome) return []
+  if ('failure' in outcome)
+    return [
+      { reason: 'InjectionFailed', message: `failed: the pod was admitted unchanged: ${outcome.failure}` },
+    ]
   const skipped = 'skip' in outcome ? outcome.skip.filter(code => worthTelling.has(code)) : []
   return [
     ...skipped.map(code => ({ reason: 'InjectionSkipped', message: `${code}: ${reasons[code]}` })),

@@ -12,7 +12,7 @@ export interface DrainOptions {
     isListening(): boolean
     /** From now on each answer asks its client to go elsewhere. */
     drain(): void
-    /** Resolves when no exchange is open any more. */
+    /** Resolves when no connection is open any more, tunnels included. */
     idle(): Promise<void>
   }
   server: { drain(): Promise<void> }
@@ -33,8 +33,8 @@ export interface Drain {
   /** Begins draining. Resolves when preStop may return: the app has gone or the time is up. */
   begin(): Promise<void>
   /**
-   * For SIGTERM: begins draining. Resolves when the process may end: the app has gone, no exchange is open and it has lingered, or the
-   * time is up.
+   * For SIGTERM: begins draining. Resolves when the process may end: the app has gone, no connection is open (tunnels included) and it
+   * has lingered, or the time is up.
    */
   end(): Promise<void>
 }

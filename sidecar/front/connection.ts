@@ -39,6 +39,7 @@ export interface Connection {
   close(): void
 }
 
+const flushMs = 60_000 // for a client that never reads its last answer; besides, each byte of it has a millisecond
 const lingerMs = 2_000 // time for the client to read our last bytes: closing over unread ones resets them (RFC 9112 §9.6)
 const graceMs = { least: 1_000, most: 2_000 } // a request that is on its way while we drain still gets an answer
 const idleMs = 600_000 // only where there is no app connection whose end could be mirrored; load balancers use 60-75 s
@@ -81,6 +82,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   let isLast = false
   let isOver = false
   let idleTimer: NodeJS.Timeout | undefined
+  let endTimer: NodeJS.Timeout | undefined
   let app: Socket | undefined = dial()
 
   client.on('data', onClientData)
@@ -106,8 +108,9 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function onClientData(chunk: Buffer): void {
     if (isOver) return
-    if (idleTimer) stopIdleTimer()
     requests.take(chunk)
+    // Empty lines between requests do not make it busy.
+    if (idleTimer && !isIdle()) stopIdleTimer()
     pace()
   }
 
@@ -320,9 +323,13 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   }
 
   function watchIdle(): void {
-    if (isOver || turn || awaited.length > 0 || requests.isInBody() || requests.isInHead()) return
+    if (isOver || !isIdle()) return
     stopIdleTimer()
     idleTimer = setTimeout(finish, graceMs.least + Math.random() * (graceMs.most - graceMs.least))
+  }
+
+  function isIdle(): boolean {
+    return !turn && awaited.length === 0 && !requests.isInBody() && !requests.isInHead()
   }
 
   function stopIdleTimer(): void {
@@ -332,6 +339,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function stopTimers(): void {
     stopIdleTimer()
+    clearTimeout(endTimer)
     requests.close()
   }
 
@@ -349,8 +357,12 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     stopTimers()
     app?.destroySoon()
     client.resume()
-    // Not before all is written: a slow reader has all the time that the app would give it.
-    client.end(() => client.setTimeout(lingerMs, destroy))
+    // Timers that what the client sends does not reset: it could send a byte a second for ever.
+    endTimer = setTimeout(destroy, flushMs + client.writableLength)
+    client.end(() => {
+      clearTimeout(endTimer)
+      if (!client.destroyed) endTimer = setTimeout(destroy, lingerMs)
+    })
   }
 
   function destroy(): void {
@@ -359,8 +371,10 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   /** Not HTTP, or the app spoke first: the whole connection is theirs. */
   function spliceWhole(fromApp = none): void {
-    counters.opaque++
-    if (app) splice(app, fromApp, requests.rest())
+    const fromClient = requests.rest()
+    // Without a byte it was a probe, or dialled in advance and not used.
+    if (fromApp.length > 0 || fromClient.length > 0) counters.opaque++
+    if (app) splice(app, fromApp, fromClient)
   }
 
   function splice(server: Socket, toClient: Buffer, toServer: Buffer): void {

@@ -28,6 +28,11 @@ export interface VersionExchange {
   abort(): void
 }
 
+// uWebSockets' backlog is 512, and thousands of tabs may come back at once: spread, or each try would be made by all of them.
+const leastRedialMs = 5
+const maxRedialMs = 200
+const maxDials = 24 // about 2 s in all
+
 /** Takes the request and the target to ask for. The request has no body. */
 export function askVersion(
   path: string,
@@ -35,7 +40,9 @@ export function askVersion(
   target: string,
   sink: VersionSink,
 ): VersionExchange {
-  const socket = connect({ path, allowHalfOpen: true })
+  let socket: Socket
+  let dials = 0
+  let redialTimer: NodeJS.Timeout | undefined
   let isPartial = false
   let isOver = false
   const answers = createAnswers({
@@ -59,15 +66,27 @@ export function askVersion(
     },
   })
   const onEnd = (): void => fail('closed')
-  const onError = ({ code }: NodeJS.ErrnoException): void => fail(code ?? 'error')
-  socket.on('data', answers.take)
-  socket.on('end', onEnd)
-  socket.on('error', onError)
-  socket.write(versionHead(request, target), 'latin1')
+  dial()
 
   return {
     resume: () => void socket.resume(),
     abort: drop,
+  }
+
+  function dial(): void {
+    dials++
+    socket = connect({ path, allowHalfOpen: true })
+    socket.on('data', answers.take)
+    socket.on('end', onEnd)
+    socket.on('error', onError)
+    socket.write(versionHead(request, target), 'latin1')
+  }
+
+  function onError({ code, syscall }: NodeJS.ErrnoException): void {
+    // A full backlog refuses at once, with this (connect(2)): the version server runs in this very loop and gets to accept only after us.
+    const isFull = code === 'EAGAIN' && syscall === 'connect'
+    if (!isFull || dials === maxDials) return fail(code ?? 'error')
+    redialTimer = setTimeout(dial, Math.random() * Math.min(maxRedialMs, leastRedialMs * 2 ** dials))
   }
 
   function begin(answer: Answer): Buffer | undefined {
@@ -93,6 +112,7 @@ export function askVersion(
 
   function finish(): void {
     isOver = true
+    clearTimeout(redialTimer)
     socket.off('data', answers.take)
     socket.off('end', onEnd)
     socket.off('error', onError)

@@ -9,6 +9,8 @@ export function createChange(): (state: ReleaseState) => boolean {
   return state => {
     // A pod that starts in mid-rollout learns from `previous` what was ready before it.
     ready ??= state.phase === 'rolling' ? state.previous?.id : state.target.id
+    // The same bytes may have got the name of an older digest since.
+    ready = state.known.find(([key]) => key === ready)?.[1] ?? ready
     if (state.phase !== 'ready' || state.target.id === ready) return false
     ready = state.target.id
     return true

@@ -149,8 +149,12 @@ export function createTabs(app: TemplatedApp, options: TabsOptions): Tabs {
   function hear(tab: WebSocket<Tab>, message: ArrayBuffer, isBinary: boolean): void {
     const isProbe = !isBinary && Buffer.from(message).toString('latin1') === probe
     // What a client of the original would take for news is not an answer to it.
-    if (isProbe && tab.getUserData().standing === standing.current) sendState(tab)
-    else end(tab, 'closedPolicy', closeCode.policy)
+    if (!isProbe || tab.getUserData().standing !== standing.current)
+      return end(tab, 'closedPolicy', closeCode.policy)
+    if (options.current.state()) return sendState(tab)
+    // Without any answer it would take the connection for dead.
+    tab.send(Buffer.from(heartbeatFrame))
+    counters.sentHeartbeat++
   }
 
   function forget(tab: WebSocket<Tab>): void {

@@ -70,9 +70,28 @@ t.test(
     tab.serve(b)
     await tab.clock.settle()
     t.match(tab.requests, [
-      { url: 'https://shop.example/cart?item=1#top', init: { cache: 'only-if-cached', mode: 'same-origin' } },
+      { url: 'https://shop.example/cart?item=1', init: { cache: 'only-if-cached', mode: 'same-origin' } },
     ])
     t.equal(tab.requests.length, 1)
+  },
+)
+
+t.test(
+  'the stored document is the one that was loaded, wherever a router has moved the page since',
+  async t => {
+    const cases: [name: string, url: string][] = [
+      ['https://shop.example/login?next=cart#form', 'https://shop.example/login?next=cart'],
+      ['document', 'https://shop.example/cart?item=1'],
+    ]
+    for (const [name, url] of cases) {
+      const tab = createTab()
+      tab.document200 = asked =>
+        new Response('', { headers: { 'server-timing': serverTiming(asked === url ? a : b) } })
+      const performance = { getEntriesByType: () => [{ name }] as unknown as PerformanceEntryList }
+      const page = tab.open(null, { env: { performance } })
+      await tab.clock.settle()
+      t.same(page.state.page, a, name)
+    }
   },
 )
 

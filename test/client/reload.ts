@@ -3,6 +3,7 @@
 import t from 'tap'
 import { createLater } from './fixtures/later.ts'
 import { a, b, c, told } from './fixtures/release.ts'
+import type { Guard } from '../../client/index.ts'
 import { createTab } from './fixtures/tab.ts'
 import type { Tab } from './fixtures/tab.ts'
 
@@ -20,6 +21,9 @@ t.test('a person is asked by every guard, and by none with force', async t => {
   remove()
   page.guard(({ status }) => status === 'unknown')
   t.equal(await page.reload(), true)
+  const removeVague = page.guard((() => 'yes') as unknown as Guard)
+  t.equal(await page.reload(), false, 'anything but true means: not now')
+  removeVague()
   page.guard(refuse)
   t.equal(await page.reload(), false, 'a guard that breaks means: not now')
   t.same(tab.left, ['reload', 'reload', 'reload'])
@@ -162,6 +166,95 @@ t.test('unsaved work keeps the page until it is saved', async t => {
   t.same(tab.left, ['reload'])
 })
 
+t.test('guards that said no are asked again while the offer stands, and not after it', async t => {
+  const tab = createTab()
+  let asked = 0
+  let isSaved = false
+  const page = tab.open(a, { auto: true })
+  page.guard(() => {
+    asked += 1
+    return isSaved
+  })
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+  await tab.clock.advance(60_000)
+  t.equal(asked, 4)
+  await tab.hear(told(a, 3, 'ready', { heartbeatMs: 3_600_000 }))
+  await tab.clock.advance(60_000)
+  t.equal(asked, 4, 'there is no offer any more')
+  t.same(tab.left, [])
+
+  tab.serve(c)
+  await tab.hear(told(c, 4, 'ready', { heartbeatMs: 3_600_000 }))
+  isSaved = true
+  await tab.clock.advance(19_999)
+  t.same(tab.left, [])
+  await tab.clock.advance(1)
+  t.same(tab.left, ['reload'])
+  await tab.clock.advance(600_000)
+  t.equal(asked, 6, 'once it was allowed, nobody is asked again')
+})
+
+t.test('a page that lost its last guard reloads, unless another took its place at once', async t => {
+  const tab = createTab()
+  const page = tab.open(a, { auto: true })
+  const remove = page.guard(() => false)
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  remove()
+  const removeNext = page.guard(() => false)
+  await tab.clock.advance(0)
+  t.same(tab.left, [])
+  remove()
+  await tab.clock.advance(0)
+  t.same(tab.left, [])
+  removeNext()
+  await tab.clock.advance(0)
+  t.same(tab.left, ['reload'])
+})
+
+t.test('removing a guard does not wake what was stopped, or never reloads by itself', async t => {
+  for (const auto of [true, false]) {
+    const tab = createTab()
+    const page = tab.open(a, { auto })
+    const remove = page.guard(() => false)
+    tab.serve(b)
+    await tab.hear(told(b, 2, 'ready'))
+    if (auto) page.stop()
+    const armed = tab.clock.armed()
+    if (auto) t.same(armed, [], 'nor does the next asking outlive the end')
+    remove()
+    t.same(tab.clock.armed(), armed)
+    await tab.clock.advance(0)
+    t.same(tab.left, [])
+  }
+})
+
+t.test('an offer that comes while a guard thinks about another is not forgotten', async t => {
+  for (const answer of [false, true]) {
+    const tab = createTab()
+    const later = createLater<boolean>()
+    let asked = 0
+    const page = tab.open(a, { auto: true })
+    page.guard(() => {
+      asked += 1
+      return later.ask()
+    })
+    tab.serve(b)
+    await tab.hear(told(b, 2, 'ready'))
+    tab.serve(c)
+    await tab.hear(told(c, 3, 'ready'))
+    t.equal(asked, 1, 'a guard that thinks is not asked twice')
+    later.give(answer)
+    await tab.clock.settle()
+    t.equal(asked, 2, 'what it said was about the other')
+    t.same(tab.left, [])
+    later.give(true)
+    await tab.clock.settle()
+    t.same(tab.left, ['reload'])
+  }
+})
+
 t.test('an offer that is withdrawn while a guard thinks is not reloaded for, and not spent', async t => {
   const tab = createTab()
   const later = createLater<boolean>()
@@ -182,7 +275,9 @@ t.test('what was stopped says nothing more, and leaves no timer and no socket', 
   let changes = 0
   page.subscribe(() => (changes += 1))
   await tab.hear(told(b, 2, 'ready', { spreadMs: 1_000 }))
+  const counted = changes
   page.stop()
+  t.equal(changes, counted + 1, 'a last state')
   t.equal(page.state.connection, 'off')
   const before = changes
   t.same(tab.clock.armed(), [])
@@ -225,6 +320,21 @@ t.test('a page that is stopped from within its own events stays stopped', async 
     t.equal(page.state.connection, 'off', status)
     t.ok(tab.sockets.length <= 1, status)
     t.same(tab.clock.armed(), [], status)
+  }
+})
+
+t.test('who stops it on hearing a state hears of no offer, and none that is withdrawn', async t => {
+  for (const status of ['update', 'rolling']) {
+    const tab = createTab()
+    const page = tab.open(a)
+    tab.serve(b)
+    if (status === 'rolling') await tab.hear(told(b, 2, 'ready'))
+    const before = page.names()
+    page.addEventListener('state', ({ detail }) => detail.status === status && page.stop())
+    if (status === 'rolling') await tab.hear(told(a, 3, 'rolling'))
+    else await tab.hear(told(b, 2, 'ready'))
+    t.equal(page.state.connection, 'off', status)
+    t.same(page.names(), before, status)
   }
 })
 

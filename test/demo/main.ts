@@ -1,7 +1,9 @@
 // The demo as somebody runs it: the bundles, in a folder like the checkout's. The folder is the test's own, so that its processes can be told.
 
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync } from 'node:fs'
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -27,6 +29,7 @@ t.test('--check sees four rollouts told, and leaves nothing behind', async t => 
   t.equal(digests[2], digests[0], 'a rollback is the version before')
   t.not(digests[3], digests[2], 'a re-pushed tag is another')
   t.same(demo.processes(), [])
+  t.same(demo.leftFiles(), [])
 })
 
 t.test('--check fails and says why when the sidecar does not run', async t => {
@@ -37,6 +40,7 @@ t.test('--check fails and says why when the sidecar does not run', async t => {
     /^not ok {2}first version: revision 1 was not heard.*\n {2}because the container spa-reloader of web-.* does not stay up\n(.*\n)*.*corrupt/,
   )
   t.same(demo.processes(), [])
+  t.same(demo.leftFiles(), [])
 })
 
 t.test('--check fails and says why when the webhook does not run', async t => {
@@ -66,6 +70,7 @@ t.test('without a terminal it runs until it is stopped, and says how', async t =
   process.kill(demo.pid, 'SIGTERM')
   t.equal(await demo.ended, 0)
   t.same(demo.processes(), [])
+  t.same(demo.leftFiles(), [])
 })
 
 t.test(
@@ -90,10 +95,16 @@ function start(t: Test, flags: string[] = [], change: (dist: string) => void = (
   cpSync(join(checkout, 'dist'), dist, { recursive: true })
   for (const folder of ['manifests', 'demo']) symlinkSync(join(checkout, folder), join(root, folder))
   change(dist)
+  const tmp = mkdtempSync(join(tmpdir(), 'spa-')) // t.testdir's path is too long for the unix sockets in it
   const child = spawn(process.execPath, [join(dist, 'demo.js'), ...flags], {
+    env: { ...process.env, TMPDIR: tmp },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  t.teardown(() => child.kill('SIGKILL'))
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await ended
+    rmSync(tmp, { recursive: true, force: true })
+  })
   const lines: string[] = []
   const listeners = new Set<() => void>()
   for (const stream of [child.stdout, child.stderr])
@@ -102,7 +113,7 @@ function start(t: Test, flags: string[] = [], change: (dist: string) => void = (
       for (const look of listeners) look()
     })
   const ended = new Promise<number | null>(resolve => child.once('close', resolve))
-  return { pid: child.pid ?? 0, lines, ended, says, processes }
+  return { pid: child.pid ?? 0, lines, ended, says, processes, leftFiles: () => readdirSync(tmp) }
 
   function says(wanted: RegExp): Promise<string> {
     return new Promise((resolve, reject) => {

@@ -174,3 +174,11 @@ t.test('the configuration comes from KUBECONFIG, and without any the process is 
   delete process.env.KUBECONFIG
   t.throws(() => createApi(), /which cluster/)
 })
+
+t.test('a stream that is refused with a body that never ends is given up', async t => {
+  const server = await serve(({ res }) => void res.writeHead(503, { 'Content-Length': '10' }).write('busy'))
+  const api = createApi(() => kubeConfig(server.url))
+  await t.rejects(api.stream({ path: '/api/v1/pods', timeoutMs: 50 }), ApiUnreachable)
+  api.close()
+  await server.close()
+})

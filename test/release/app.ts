@@ -113,9 +113,8 @@ t.test('options go first, and one that fits nothing is ignored and reported', as
     t.match(find({ port }), { app: { port: 8080 }, ignored: ['port'] }, JSON.stringify(port))
 })
 
-t.test('the app has a container also where nothing leads to it', async t => {
-  t.equal(appContainer(template('nginx:80', 'b:80'), []), 'nginx', 'the first one, as for kubectl')
-  t.equal(appContainer(template(), []), '')
+t.test('an annotation names the container also where nothing leads to it', async t => {
+  t.equal(appContainer(template('nginx:80', 'b:80'), []), undefined, 'nothing tells')
   t.equal(appContainer(template('a:1', 'b:2'), [], { 'spa-reloader.io/container': 'b' }), 'b', 'a default')
   t.equal(
     appContainer(

@@ -19,6 +19,8 @@ interface PodFacts {
   imageID?: string
   labels?: Record<string, string>
   deployment?: string
+  /** The uid of its ReplicaSet. */
+  replicaSet?: string
 }
 
 interface ReplicaSetFacts {
@@ -41,6 +43,7 @@ interface Facts {
   pods: PodFacts[]
   uid?: string
   created?: string
+  resourceVersion?: string
   services?: { selector: Record<string, string> }[]
   others?: Record<string, string>
 }
@@ -51,7 +54,8 @@ const template = (image: string) => ({
   metadata: { labels: { app: 'web' } },
   spec: {
     containers: [
-      { name: 'metrics', image: 'exporter:1' },
+      // A named port too: without a Service nothing tells which one is the app.
+      { name: 'metrics', image: 'exporter:1', ports: [{ name: 'metrics', containerPort: 9090 }] },
       { name: 'web', image, ports: [{ name: 'http', containerPort: 80 }] },
     ],
   },
@@ -68,6 +72,7 @@ export function world(facts: Facts) {
       uid: facts.uid ?? 'd3f1c2aa-0000-4000-8000-000000000000',
       creationTimestamp: facts.created ?? time(0),
       generation,
+      resourceVersion: facts.resourceVersion ?? '1',
       annotations: { 'deployment.kubernetes.io/revision': String(revision) },
     },
     spec: { replicas, template: template(newest?.image ?? 'web:0') },
@@ -122,6 +127,7 @@ function replicaSet({
 
 function pod(facts: PodFacts, index: number): Pod {
   const { hash, digest, ready = true, terminating = false, injected = true, deployment = 'web' } = facts
+  const { replicaSet = `rs-${hash}` } = facts
   const parsed = parsePod({
     metadata: {
       name: `${deployment}-${hash}-${index}`,
@@ -134,7 +140,7 @@ function pod(facts: PodFacts, index: number): Pod {
         ...facts.labels,
       },
       ownerReferences: [
-        { kind: 'ReplicaSet', name: `${deployment}-${hash}`, uid: `rs-${hash}`, controller: true },
+        { kind: 'ReplicaSet', name: `${deployment}-${hash}`, uid: replicaSet, controller: true },
       ],
       ...(terminating && { deletionTimestamp: time(59) }),
     },

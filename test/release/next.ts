@@ -295,11 +295,52 @@ t.test('a Deployment that was made again starts a later epoch at serial 1', asyn
 })
 
 t.test('a cache that lags behind the record changes nothing', async t => {
-  const [first, second] = play(onA, onB)
-  t.equal(nextRelease(second, world(onA), new Date()), second)
-  const withoutTarget = { ...onB, replicaSets: [webA] }
+  const [first, second] = play({ ...onA, resourceVersion: '9' }, { ...onB, resourceVersion: '10' })
+  t.equal(nextRelease(second, world({ ...onA, resourceVersion: '9' }), new Date()), second)
+  const withoutTarget = { ...onB, replicaSets: [webA], resourceVersion: '10' }
   t.equal(nextRelease(first, world(withoutTarget), new Date()), first)
   t.equal(nextRelease(undefined, world(withoutTarget), new Date()), undefined)
+})
+
+t.test(
+  'a ReplicaSet that is deleted and made again starts a new revision, and is ready by its own pods only',
+  async t => {
+    const again = { ...webB, uid: 'rs-again', created: 9 }
+    const both = [
+      { hash: 'bbb', digest: b },
+      { hash: 'bbb', digest: c, ready: false, replicaSet: 'rs-again' },
+    ]
+    const alone = [{ hash: 'bbb', digest: c, replicaSet: 'rs-again' }]
+    const [, , third, fourth] = play(
+      onA,
+      onB,
+      { ...onB, replicaSets: [webA, again], pods: both },
+      { ...onB, replicaSets: [webA, again], pods: alone },
+    )
+    t.match(third?.state, { revision: 3, phase: 'rolling', target: { id: c } })
+    t.match(fourth?.state, { revision: 3, phase: 'ready', target: { id: c }, previous: { id: b } })
+    t.same(fourth?.state.known.find(([key]) => key === 'bbb')?.[1], c, 'its hash means what it runs now')
+  },
+)
+
+t.test('a Deployment that Kubernetes numbers anew goes on', async t => {
+  const renumbered = { ...webA, revision: 1, uid: 'rs-new', hash: 'nnn', image: 'web:3', created: 9 }
+  const record = play(onA, onB, {
+    revision: 1,
+    replicaSets: [renumbered],
+    pods: [{ hash: 'nnn', digest: c, replicaSet: 'rs-new' }],
+  })[2]
+  t.match(record?.state, { revision: 3, phase: 'ready', target: { id: c } })
+})
+
+t.test('a Service that is away for a moment does not make another container the app', async t => {
+  const [, second, third] = play(onA, { ...rollingToB, services: [] }, onB)
+  t.match(second?.state, { target: { id: b, name: 'web:2' } })
+  t.match(third?.state, { phase: 'ready', target: { id: b, name: 'web:2' }, previous: { id: a } })
+  t.same(
+    third?.state.known.map(([key]) => key),
+    ['bbb', 'aaa'],
+  )
 })
 
 t.test('pods of another Deployment behind the same Service are live too', async t => {
@@ -310,7 +351,7 @@ t.test('pods of another Deployment behind the same Service are live too', async 
     { id: c, pods: 1 },
   ])
   t.same(
-    play({ ...facts, services: [] })[0]?.state.live,
+    play(onA, { ...facts, services: [], revision: 1, replicas: 1 })[1]?.state.live,
     [{ id: a, pods: 1 }],
     'without a Service only its own',
   )

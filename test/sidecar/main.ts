@@ -1,8 +1,10 @@
 // The sidecar as a process, before a real app, bundled as the image has it.
 
 import { build } from 'esbuild'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { copyFileSync, mkdirSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { createServer, get as httpGet } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -169,6 +171,28 @@ t.test('a port that is taken ends it with one line', async t => {
   const { lines, ended } = run(t, 'sidecar', { ...env, SPA_FRONT_PORT: '14022', SPA_RUN_DIR: runDir(t) })
   t.equal(await ended, 1)
   t.match(lines.at(-1), /EADDRINUSE/)
+})
+
+t.test('SIGTERM while it starts ends it at once', async t => {
+  // Its start lasts as long as reading the script does.
+  mkdirSync(join(dist, 'held'))
+  copyFileSync(join(dist, 'sidecar.js'), join(dist, 'held', 'sidecar.js'))
+  const pipe = join(dist, 'held', 'client.js')
+  execFileSync('mkfifo', [pipe])
+  const { child, ended, lines } = run(t, 'held/sidecar', {
+    SPA_MODE: 'sidecar',
+    SPA_NAMESPACE: 'shop',
+    SPA_NAME: 'web',
+    SPA_HASH: '6c487dcc49',
+    SPA_POD_IP: '127.0.0.1',
+    SPA_APP_PORT: '1',
+    SPA_RUN_DIR: runDir(t),
+  })
+  const held = await open(pipe, 'w') // waits for its reader
+  child.kill('SIGTERM')
+  await held.close()
+  t.equal(await ended, 0)
+  t.same(lines, [])
 })
 
 t.test('started before an app, everything answers, and a swap of the file reaches a tab', async t => {

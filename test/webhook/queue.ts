@@ -85,3 +85,16 @@ t.test('close waits for the running call and drops the waiting ones', async t =>
   await sleep(20)
   t.same(calls, ['web'])
 })
+
+t.test('what was put off is worked on later, or as soon as it moves', async t => {
+  const calls: string[] = []
+  const queue = createQueue({ work: async key => void calls.push(key), gatherMs: 1, log })
+  queue.later('web', 60_000)
+  queue.later('api', 30)
+  queue.add('web')
+  await sleep(15)
+  t.same(calls, ['web'])
+  await sleep(50)
+  t.same(calls, ['web', 'api'])
+  await queue.close()
+})

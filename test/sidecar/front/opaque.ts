@@ -28,6 +28,19 @@ t.test('the first bytes of another protocol reach the app as they came', async t
   t.match(front.counters, { opaque: all.length, requests: 0, malformed: 0 })
 })
 
+t.test('a connection without a byte, as probes make it, is nobody’s protocol', async t => {
+  const app = await rawApp(t, socket => socket.on('end', () => socket.end()))
+  const { dial, front } = await openFront(t, app.port)
+  const client = dial()
+  client.socket.end()
+  t.equal(await client.ended, 'end')
+  const other = dial()
+  const got = await first(app, 1)
+  got.socket.end()
+  t.equal(await other.ended, 'end')
+  t.match(front.counters, { connections: 2, opaque: 0 })
+})
+
 t.test('an HTTP/2 preface in parts reaches the app whole', async t => {
   const app = await rawApp(t, () => {})
   const { dial } = await openFront(t, app.port)

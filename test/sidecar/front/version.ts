@@ -1,11 +1,19 @@
 // Requests for /__spa/ on a connection that is otherwise the app's.
 
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mock } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
+import { parseRequest } from '../../../sidecar/front/request.ts'
+import type { Request } from '../../../sidecar/front/request.ts'
+import { askVersion } from '../../../sidecar/front/version.ts'
 import { answering, get, ok, openFront, rawApp, versionServer } from './stage.ts'
 import type { Stage } from './stage.ts'
 
@@ -252,4 +260,87 @@ t.test('an upgrade that the version server refuses is an answer', async t => {
   const client = dial()
   client.write(get('/__spa/ws', 'Connection: Upgrade', 'Upgrade: websocket') + get('/1'))
   t.equal(await client.until('</1>'), versionAnswer + ok('</1>'))
+})
+
+/** Asks; resolves with the answer, or with why there is none. */
+function ask(path: string) {
+  const request = parseRequest(Buffer.from(get('/__spa/version'))) as Request
+  let text = ''
+  let abort = (): void => {}
+  const over = new Promise<string>(resolve => {
+    ;({ abort } = askVersion(path, request, '/__spa/version', {
+      isLast: () => false,
+      write: bytes => ((text += bytes.toString('latin1')), true),
+      end: () => resolve(text),
+      upgrade: () => resolve('upgrade'),
+      fail: why => resolve(why),
+    }))
+  })
+  return { over, abort }
+}
+
+t.test('tabs that come all at once outnumber the backlog, and all are answered', async t => {
+  const server = net.createServer(socket => socket.on('data', () => socket.end(versionAnswer)))
+  const path = join(mkdtempSync(join(tmpdir(), 'front-')), 'version.sock')
+  t.teardown(() => {
+    server.close()
+    rmSync(path, { force: true })
+  })
+  server.listen({ path, backlog: 1 })
+  await once(server, 'listening')
+  const asked = Array.from({ length: 20 }, () => ask(path))
+  for (const { over } of asked) t.equal(await over, versionAnswer)
+})
+
+t.test('a client that goes while the backlog is full is not asked for again', async t => {
+  let connections = 0
+  const server = net.createServer(socket => {
+    connections++
+    socket.on('data', () => socket.end(versionAnswer))
+  })
+  const path = join(mkdtempSync(join(tmpdir(), 'front-')), 'version.sock')
+  t.teardown(() => server.close())
+  server.listen({ path, backlog: 1 })
+  await once(server, 'listening')
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const asked = Array.from({ length: 20 }, () => ask(path))
+  await Promise.race(asked.map(({ over }) => over))
+  const accepted = connections
+  t.ok(accepted < 20, 'some were refused')
+  for (const { abort } of asked) abort()
+  mock.timers.tick(10_000)
+  const last = ask(path)
+  t.equal(await last.over, versionAnswer)
+  t.equal(connections, accepted + 1)
+})
+
+t.test('a version server that never accepts is given up', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'front-'))
+  const path = join(folder, 'version.sock')
+  const stuck = new Worker(
+    `const { parentPort, workerData } = require('node:worker_threads')
+     require('node:net').createServer().listen({ path: workerData, backlog: 1 }, () => {
+       parentPort.postMessage('listening')
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+     })`,
+    { eval: true, workerData: path },
+  )
+  t.teardown(async () => {
+    await stuck.terminate()
+    rmSync(folder, { recursive: true })
+  })
+  await once(stuck, 'message')
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const waiting = [ask(path), ask(path)]
+  const { over } = ask(path)
+  let why = ''
+  void over.then(text => (why = text))
+  for (let tick = 0; why === '' && tick < 200; tick++) {
+    mock.timers.tick(200)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  t.equal(why, 'EAGAIN')
+  for (const { abort } of waiting) abort()
 })

@@ -30,3 +30,15 @@ t.test('a pod that starts in mid-rollout tells when that is finished', async t =
   t.equal(isChange(rolling(newId, oldId)), false)
   t.equal(isChange(ready(newId)), true)
 })
+
+t.test(
+  'an id that was renamed since is no change, and the bytes that it named are known by the new name',
+  async t => {
+    const isChange = createChange()
+    isChange(ready(newId))
+    const older = '1'.repeat(64)
+    t.equal(isChange({ ...ready(older), known: [[newId, older, 7]] }), false)
+    t.equal(isChange(ready(older)), false)
+    t.equal(isChange(ready(oldId)), true)
+  },
+)

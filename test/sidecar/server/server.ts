@@ -127,6 +127,18 @@ t.test('a tab that came before any state was known gets the first one', async t 
   t.match(state(await next()), { serial: 31 })
 })
 
+t.test(
+  'a probe while no state is known is answered too, so that the connection is not taken for dead',
+  async t => {
+    const { server, tab } = await setUp(t)
+    const { socket, opened, next, closed } = tab()
+    await opened
+    socket.send('p')
+    t.same(JSON.parse(await Promise.race([next(), closed.then(() => 'null')])), heartbeat)
+    t.match(server.tabs.counters, { sentHeartbeat: 1, sentState: 0 })
+  },
+)
+
 t.test('a client of the original gets no snapshot, and one frame for each finished change', async t => {
   const { current, tab } = await setUp(t)
   const target = (id: string) => ({ id, name: 'registry/web:1', hash: 'h' })
