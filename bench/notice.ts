@@ -2,7 +2,7 @@
 // this process sees it, to the message that says so. Apart: tabs on living pods, and tabs whose socket was on a pod that was dying then.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 import { closeCode, subprotocol } from '../protocol/names.ts'
 import { parseMessage } from '../protocol/message.ts'
 import { parseDeployment, parsePod } from '../release/objects.ts'
@@ -28,7 +28,7 @@ export async function notice() {
     for (const version of ['1', '2']) await cluster.buildApp(version, `web:${version}`)
     return await measure(cluster, await deployWeb(cluster, { namespace, labelled: true }))
   } finally {
-    for (const end of ends.reverse()) await end()
+    for (const end of ends.toReversed()) await end()
   }
 }
 
@@ -107,7 +107,7 @@ function openTab(url: string) {
     socket = new WebSocket(`${url.replace('http', 'ws')}__spa/ws`, subprotocol, { handshakeTimeout: 4_000 })
     socket.on('error', () => {})
     socket.on('message', data => {
-      const message = parseMessage(String(data))
+      const message = parseMessage((data as Buffer).toString())
       if (message?.type !== 'state' || message.phase !== 'ready' || readyAt.has(message.revision)) return
       readyAt.set(message.revision, Date.now())
       openedAt.set(message.revision, opened)

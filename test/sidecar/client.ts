@@ -186,8 +186,7 @@ async function openTab(t: Test, url: string): Promise<SpaReloader> {
     navigator: { onLine: true },
     performance: undefined,
     WebSocket: WebSocket as unknown as NonNullable<Env['WebSocket']>,
-    fetch: (input, init) =>
-      fetch(input, { ...init, headers: { ...init.headers, connection: 'close' } } as RequestInit),
+    fetch: fetchAnew,
     sessionStorage: {
       getItem: key => stored.get(key) ?? null,
       setItem: (key, value) => void stored.set(key, value),
@@ -200,6 +199,13 @@ async function openTab(t: Test, url: string): Promise<SpaReloader> {
   const reloader = createSpaReloader({ env, version: `${page.name}-${page.hash}` })
   t.teardown(() => reloader.stop())
   return reloader
+}
+
+/** On a connection of its own: a kept one goes to the pod that was chosen when it was made. */
+function fetchAnew(url: string, init: RequestInit): Promise<Response> {
+  const headers = new Headers(init.headers)
+  headers.set('connection', 'close')
+  return fetch(url, { ...init, headers })
 }
 
 /** Resolves when a change of the client's state makes it so. */

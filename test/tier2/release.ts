@@ -50,12 +50,12 @@ t.test('rollout, rollback, undo, restart, re-pushed tag and scaling: each is tol
   const third = await told('a third version after an undo', ready(4, c))
   t.same(third.previous, { id: a, name: 'web:1' })
 
-  await kubectl('rollout restart deployment/web')
+  await restart(kubectl)
   const restarted = await told('a restart', ready(5, c))
   t.equal(restarted.why, 'restart')
 
   kubelet.images.set('web:3', d)
-  await kubectl('rollout restart deployment/web')
+  await restart(kubectl)
   const pushed = await told('a re-pushed tag', ready(6, d))
   t.same(pushed.previous, { id: c, name: 'web:3' })
 
@@ -117,7 +117,7 @@ t.test(
     t.notOk((await pods()).some(isInjected), 'failurePolicy Ignore')
     await startWebhook()
     await told('what was missed', ready(2, b))
-    await kubectl('rollout restart deployment/web')
+    await restart(kubectl)
     await told('the next one', ready(3, b))
     await until('injected pods again', async () => {
       const all = (await pods()).filter(pod => !pod.metadata.deletionTimestamp)
@@ -177,3 +177,8 @@ t.test('why a pod was not injected is an Event on its Deployment', async t => {
     /^Deployment\/numeric-target: the Service targets a port number: give the container port a name/,
   )
 })
+
+/** kubectl refuses to do it twice within a second. */
+function restart(kubectl: (command: string) => Promise<string>): Promise<string> {
+  return until('a restart', () => kubectl('rollout restart deployment/web'))
+}
