@@ -98,14 +98,14 @@ export async function httpApp(
 }
 
 /** A version server on a unix socket. Returns its path. */
-export async function versionServer(t: Test, server: Server): Promise<string> {
+export async function versionServer(t: Test, server: Server, backlog = 511): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'front-'))
   const path = join(folder, 'version.sock')
   t.teardown(() => {
     server.close()
     rmSync(folder, { recursive: true })
   })
-  server.listen(path)
+  server.listen({ path, backlog })
   await once(server, 'listening')
   return path
 }

@@ -281,13 +281,7 @@ function ask(path: string) {
 
 t.test('tabs that come all at once outnumber the backlog, and all are answered', async t => {
   const server = net.createServer(socket => socket.on('data', () => socket.end(versionAnswer)))
-  const path = join(mkdtempSync(join(tmpdir(), 'front-')), 'version.sock')
-  t.teardown(() => {
-    server.close()
-    rmSync(path, { force: true })
-  })
-  server.listen({ path, backlog: 1 })
-  await once(server, 'listening')
+  const path = await versionServer(t, server, 1)
   const asked = Array.from({ length: 20 }, () => ask(path))
   for (const { over } of asked) t.equal(await over, versionAnswer)
 })
@@ -298,10 +292,7 @@ t.test('a client that goes while the backlog is full is not asked for again', as
     connections++
     socket.on('data', () => socket.end(versionAnswer))
   })
-  const path = join(mkdtempSync(join(tmpdir(), 'front-')), 'version.sock')
-  t.teardown(() => server.close())
-  server.listen({ path, backlog: 1 })
-  await once(server, 'listening')
+  const path = await versionServer(t, server, 1)
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const [first, second, refused] = [ask(path), ask(path), ask(path)]
