@@ -63,8 +63,7 @@ function refuseMethod(res: HttpResponse): void {
 function send(res: HttpResponse, req: HttpRequest, headers: Headers, body: string): void {
   const bytes = Buffer.from(body)
   write(res.writeStatus('200 OK'), headers)
-  if (req.getMethod() === 'head')
-    res.writeHeader('Content-Length', `${bytes.length}`).endWithoutBody()
+  if (req.getMethod() === 'head') res.writeHeader('Content-Length', `${bytes.length}`).endWithoutBody()
   else res.end(bytes)
 }
 
