@@ -378,9 +378,12 @@ t.test('many revisions keep the record bounded, and never drop one that exists',
   t.ok(JSON.stringify(record?.state).length < 8_000, 'fits well into an annotation')
 })
 
-t.test('what is live changes nothing while rolling: only the end of the rollout is worth a write', async t => {
-  const bothReady = { ...rollingToB, pods: rollingToB.pods.map(pod => ({ ...pod, ready: true })) }
-  const [, second, third, fourth] = play(onA, rollingToB, bothReady, onB)
-  t.equal(third?.state, second?.state)
-  t.same(fourth?.state.live, [{ id: b, pods: 1 }])
-})
+t.test(
+  'what is live changes nothing while rolling: only the end of the rollout is worth a write',
+  async t => {
+    const bothReady = { ...rollingToB, pods: rollingToB.pods.map(pod => ({ ...pod, ready: true })) }
+    const [, second, third, fourth] = play(onA, rollingToB, bothReady, onB)
+    t.equal(third?.state, second?.state)
+    t.same(fourth?.state.live, [{ id: b, pods: 1 }])
+  },
+)
