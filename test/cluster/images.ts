@@ -1,7 +1,7 @@
 // Images from Dockerfiles, with buildah and without any image registry but the test's own. The store is kept in the cache
 // folder, so that layers which did not change are not built again.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cacheDir, checkout } from './binaries.ts'
@@ -63,6 +63,18 @@ export async function pushImage(id: string, registry: string, name: string): Pro
     const flags = ['--quiet', '--tls-verify=false', `--digestfile=${digestFile}`, ...speed]
     await buildah(['push', ...flags, id, `docker://${registry}/${name}`])
     return readFileSync(digestFile, 'utf8').trim()
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+/** How many bytes a registry holds of an image of the local store. */
+export async function compressedBytes(id: string): Promise<number> {
+  const dir = mkdtempSync(join(tmpdir(), 'spa-size-'))
+  try {
+    await buildah(['push', '--quiet', '--compression-format=gzip', id, `oci:${dir}`])
+    const blobs = join(dir, 'blobs/sha256')
+    return readdirSync(blobs).reduce((sum, blob) => sum + statSync(join(blobs, blob)).size, 0)
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
