@@ -161,22 +161,41 @@ t.test(
   },
 )
 
-t.test('why a pod was not injected is an Event on its Deployment', async t => {
-  const { apply, kubectl, kubelet } = await install(t)
-  kubelet.images.set('web:1', a)
-  const service = { ...webService, spec: { ...webService.spec, ports: [{ port: 80, targetPort: 8080 }] } }
-  await apply(service, webDeployment('web:1'))
-  const event = await until('the Event', async () => {
-    const text = await kubectl(
-      'get events --field-selector reason=InjectionSkipped -o jsonpath={.items[0].involvedObject.kind}/{.items[0].message}',
+t.test(
+  'why a pod was not injected, or not as its annotation says, is an Event on its Deployment',
+  async t => {
+    const { apply, kubectl, kubelet, pods } = await install(t)
+    kubelet.images.set('web:1', a)
+    const service = { ...webService, spec: { ...webService.spec, ports: [{ port: 80, targetPort: 8080 }] } }
+    await apply(service, webDeployment('web:1'))
+    const event = await until('the Event', async () => {
+      const text = await kubectl(
+        'get events --field-selector reason=InjectionSkipped -o jsonpath={.items[0].involvedObject.kind}/{.items[0].message}',
+      )
+      return text.includes('numeric-target') && text
+    })
+    t.match(
+      event,
+      /^Deployment\/numeric-target: the Service targets a port number: give the container port a name/,
     )
-    return text.includes('numeric-target') && text
-  })
-  t.match(
-    event,
-    /^Deployment\/numeric-target: the Service targets a port number: give the container port a name/,
-  )
-})
+
+    const deployment = webDeployment('web:1') as { spec: { template: { metadata: object } } }
+    const annotations = { 'spa-reloader.io/capture': 'magic' }
+    Object.assign(deployment.spec.template.metadata, { annotations })
+    await apply(webService, deployment)
+    const warning = await until('the Event of a wrong annotation', async () => {
+      const text = await kubectl(
+        'get events --field-selector reason=InjectionWarning -o jsonpath={.items[0].message}',
+      )
+      return text !== '' && text
+    })
+    t.match(warning, /^bad-option: spa-reloader.io\/capture: an annotation has a value that does not fit/)
+    await until('pods with the sidecar: the default applies', async () => {
+      const living = (await pods()).filter(pod => !pod.metadata.deletionTimestamp)
+      return living.length === 2 && living.every(isInjected)
+    })
+  },
+)
 
 /** kubectl refuses to do it twice within a second. */
 function restart(kubectl: (command: string) => Promise<string>): Promise<string> {
