@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { sidecarEnv, file as names } from '../protocol/names.ts'
 import { formatReleaseState } from '../protocol/release.ts'
 import type { ReleaseState } from '../protocol/release.ts'
-import { freePort, startBundle } from './processes.ts'
+import { freePort } from '../test/cluster/process.ts'
+import { startBundle } from './processes.ts'
 import type { Running } from './processes.ts'
 
 export interface SidecarInPod extends Running {

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { annotation, containerName, label } from '../protocol/names.ts'
-import { compareStates, formatReleaseState, parseReleaseState } from '../protocol/release.ts'
+import { compareStates, formatReleaseState } from '../protocol/release.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 import { sidecarContainer, sidecarVolumes } from './container.ts'
 import type { Settings } from './container.ts'
@@ -12,6 +12,7 @@ import type { Operation, Path } from './patch.ts'
 import type { Plan } from './plan.ts'
 import { containersOf, list, object, portsOf } from './pod.ts'
 import type { Raw } from './pod.ts'
+import { parseStamp } from './stamp.ts'
 import type { Status } from './status.ts'
 
 /** Takes the pod as the API server sent it and what {@link decide} planned for it. Changes neither. */
@@ -67,19 +68,10 @@ function stateOf(
   present: unknown,
   isOurs: boolean,
 ): Record<string, string> {
-  if (release && !(isOurs && !isNews(release, present)))
+  const stamped = isOurs ? parseStamp(present) : undefined
+  if (release && (!stamped || compareStates(release, stamped) > 0))
     return { [annotation.release]: formatReleaseState(release) }
   return present === undefined || isOurs ? {} : { [annotation.release]: '' }
-}
-
-function isNews(state: ReleaseState, text: unknown): boolean {
-  let present: ReleaseState | undefined
-  try {
-    present = parseReleaseState(JSON.parse(String(text)))
-  } catch {
-    return true
-  }
-  return !present || compareStates(state, present) > 0
 }
 
 const actions = ['httpGet', 'tcpSocket']

@@ -54,9 +54,9 @@ function isLater(text: string | undefined, state: ReleaseState): boolean {
 }
 
 /** Takes the annotation's text; undefined when it is none or not one. */
-export function parseStamp(text: string | undefined): ReleaseState | undefined {
+export function parseStamp(text: unknown): ReleaseState | undefined {
   try {
-    return parseReleaseState(JSON.parse(text ?? ''))
+    return parseReleaseState(JSON.parse(String(text)))
   } catch {
     return undefined
   }
