@@ -6,15 +6,14 @@ import type { Connection } from './connection.ts'
 import type { Env } from './env.ts'
 import { get } from './get.ts'
 import { readPage, readStoredPage } from './identity.ts'
-import type { Page } from './identity.ts'
-import { isTarget, judge, latestId, resolveId } from './judge.ts'
-import { learn } from './knowledge.ts'
+import { judge, latestId, resolveId } from './judge.ts'
 import { createLeaving } from './leave.ts'
+import { createOffer, hear, identify, serve, todo, wantsReload } from './offer.ts'
+import type { Offer } from './offer.ts'
 import { createTimer } from './timer.ts'
 import { createMemory, spend } from './token.ts'
 import { createVerification } from './verify.ts'
 import { parseMessage } from '../protocol/message.ts'
-import type { StateMessage } from '../protocol/message.ts'
 import { path } from '../protocol/names.ts'
 
 /** How often guards that said no are asked again, while the page would reload by itself. */
@@ -28,23 +27,24 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   const { guard, isAllowed, reload, hasBrought } = createLeaving(env, memory, () => state, unguarded)
   const verification = createVerification({
     env,
-    isTarget: served => isTarget(served, known),
-    onVerified: offer,
+    take(served) {
+      const next = serve(offer, served)
+      become(next)
+      return next.isOffered
+    },
   })
   const asking = createTimer(env)
-  let page = readPage(env, version)
-  let known: StateMessage | null = null
-  /** The release that the page could be updated to, as a key; '' when there is none. */
-  let candidate = ''
-  let isOffered = false
+  let offer = createOffer(readPage(env, version))
   let isAsking = false
   let isStopped = false
   let connection: Connection | undefined
   let state = describe()
 
-  const identified = page ? Promise.resolve() : readStoredPage(env).then(setPage)
+  const identified = offer.page
+    ? Promise.resolve()
+    : readStoredPage(env).then(page => become(identify(offer, page)))
   void identified.then(open)
-  listen(env.window, 'load', () => setPage(readPage(env, version))) // some browsers complete the entry only then
+  listen(env.window, 'load', () => become(identify(offer, readPage(env, version)))) // some browsers complete the entry only then
   listen(env.window, 'online', wake)
   listen(env.window, 'pageshow', event => (event as PageTransitionEvent).persisted && wake())
   listen(env.document, 'visibilitychange', () => env.document.visibilityState === 'visible' && wake())
@@ -58,47 +58,27 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     connection = connect({
       env,
       url: () => address(path.ws).replace('http', 'ws'),
-      onState: message => hear(message, true),
+      onState: message => become(hear(offer, message, true)),
       onStatus: publish,
     })
     publish()
   }
 
-  function setPage(found: Page | null): void {
-    if (page || isStopped) return
-    page = found
-    consider()
-  }
-
-  function hear(message: StateMessage, isPresent: boolean): void {
+  function become(next: Offer): void {
     if (isStopped) return
-    known = learn(known, message, isPresent)
-    consider()
-  }
-
-  /** Said again, the same changes nothing. */
-  function consider(): void {
-    const release = judge(page, known) === 'candidate' ? known : null
-    const key = release ? [release.epoch, release.revision, release.sha256].join() : ''
-    const isWithdrawn = isOffered && key !== candidate
-    if (key !== candidate) {
-      candidate = key
-      isOffered = false
+    const { known } = next
+    const due = todo(offer, next)
+    offer = next
+    if (due.verification !== 'keep') {
       verification.stop()
       asking.stop()
-      if (release) verification.start(release.spread_ms)
     }
+    if (due.verification === 'start' && known) verification.start(known.spread_ms)
     publish()
-    if (isWithdrawn) emit('withdrawn')
+    if (due.event) emit(due.event)
+    if (due.event === 'update') void reloadByItself()
     const { current } = state
     if (known && current && hasBrought(current, latestId(known))) emit('updated')
-  }
-
-  function offer(): void {
-    isOffered = true
-    publish()
-    emit('update')
-    void reloadByItself()
   }
 
   function wake(): void {
@@ -112,24 +92,24 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     await identified
     const init: RequestInit = { cache: 'no-store' }
     const message = parseMessage(await get(env, address(path.version), init, answer => answer.text()))
-    if (message?.type === 'state') hear(message, connection?.status !== 'open')
-    if (candidate && !isOffered && !isStopped) await verification.now()
-    return isOffered
+    if (message?.type === 'state') become(hear(offer, message, connection?.status !== 'open'))
+    if (offer.candidate && !offer.isOffered && !isStopped) await verification.now()
+    return offer.isOffered
   }
 
-  /** Once per release and tab, and never into the void, over a person's work, or before the page is shown at all. */
+  /** Once per release and tab, and never over a person's work. */
   async function reloadByItself(): Promise<void> {
     if (isAsking || !isFit()) return
     asking.stop()
-    const release = candidate
+    const release = offer.candidate
     isAsking = true
     const allowed = await isAllowed()
     isAsking = false
     // Everything may have changed while the guards were thinking.
-    if (release !== candidate) return reloadByItself()
-    if (!isFit() || !known) return
+    if (release !== offer.candidate) return reloadByItself()
+    if (!isFit() || !offer.known) return
     if (!allowed) return askAgain(askAgainMs)
-    if (spend(memory, known)) await reload({ force: true })
+    if (spend(memory, offer.known)) await reload({ force: true })
   }
 
   /** Not at once: a framework that renders anew removes a guard only to add the next. */
@@ -142,7 +122,8 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   }
 
   function isFit(): boolean {
-    return !!auto && isOffered && !isStopped && env.navigator.onLine && !env.document.prerendering
+    const isPrerendering = !!env.document.prerendering
+    return !isStopped && wantsReload(offer, { auto: !!auto, isOnline: env.navigator.onLine, isPrerendering })
   }
 
   function subscribe(run: (state: SpaState) => void): () => void {
@@ -169,9 +150,10 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   }
 
   function describe(): SpaState {
+    const { page, known } = offer
     const verdict = judge(page, known)
     return {
-      status: verdict === 'candidate' ? (isOffered ? 'update' : 'rolling') : verdict,
+      status: verdict === 'candidate' ? (offer.isOffered ? 'update' : 'rolling') : verdict,
       page,
       current: resolveId(page, known),
       target: known?.sha256
@@ -189,6 +171,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
 
   function address(file: string): string {
     const url = new URL(file, root)
+    const { page } = offer
     if (page) url.search = `v=${page.name}-${page.hash}`
     return url.href
   }

@@ -20,14 +20,14 @@ export interface Verification {
 
 export interface Verifying {
   env: Env
-  isTarget: (served: Page | null) => boolean
-  onVerified: () => void
+  /** Takes the page that was served, null where the answer carried none, undefined without an answer; returns whether that ends it. */
+  take: (served: Page | null | undefined) => boolean
 }
 
 const maxSpreadMs = 10 * 60_000
 const updateLimitMs = 5_000
 
-export function createVerification({ env, isTarget, onVerified }: Verifying): Verification {
+export function createVerification({ env, take }: Verifying): Verification {
   const timer = createTimer(env)
   let failures = 0
   let running: { controller: AbortController; done: Promise<void> } | undefined
@@ -64,9 +64,9 @@ export function createVerification({ env, isTarget, onVerified }: Verifying): Ve
     const served = await fetchDocument(env, controller)
     if (running?.controller !== controller) return
     running = undefined
-    if (served && isTarget(served)) {
+    if (take(served)) {
       failures = 0
-      return onVerified()
+      return
     }
     failures += 1
     timer.arm(verifyDelay(failures, env.random), () => void now())

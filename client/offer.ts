@@ -1,0 +1,77 @@
+// What a page has on offer: every decision of the client, as functions of values. start.ts only carries them out,
+// so a model can search through the very transitions that browsers run.
+
+import type { StateMessage } from '../protocol/message.ts'
+import type { Page } from './identity.ts'
+import { isTarget, judge } from './judge.ts'
+import { learn } from './knowledge.ts'
+
+export interface Offer {
+  readonly page: Page | null
+  readonly known: StateMessage | null
+  /** The release that the page could be updated to, as a key; '' when there is none. */
+  readonly candidate: string
+  /** This browser was served the candidate when it looked. */
+  readonly isOffered: boolean
+}
+
+/** What has to be done after a transition. */
+export interface Todo {
+  /** `start`: fetch the document until `served` says that it is the candidate. `stop`: there is nothing to fetch it for any more. */
+  verification: 'start' | 'stop' | 'keep'
+  event: 'update' | 'withdrawn' | null
+}
+
+/** What an automatic reload depends on besides the offer. */
+export interface Circumstances {
+  /** The app lets the page reload by itself. */
+  auto: boolean
+  isOnline: boolean
+  isPrerendering: boolean
+}
+
+/** Takes what the page says of itself at its start, if anything. */
+export function createOffer(page: Page | null): Offer {
+  return { page, known: null, candidate: '', isOffered: false }
+}
+
+/** The page has found out what it is. Decided once: what is found after that changes nothing. */
+export function identify(offer: Offer, page: Page | null): Offer {
+  return offer.page ? offer : consider({ ...offer, page })
+}
+
+/** A state was heard. `isPresent`: over the present connection. */
+export function hear(offer: Offer, message: StateMessage, isPresent: boolean): Offer {
+  return consider({ ...offer, known: learn(offer.known, message, isPresent) })
+}
+
+/** The document was fetched again: null when the answer carried no version, undefined when there was no answer. */
+export function serve(offer: Offer, served: Page | null | undefined): Offer {
+  const isOffered = !!offer.candidate && isTarget(served ?? null, offer.known)
+  return isOffered ? { ...offer, isOffered } : offer
+}
+
+/** Takes the values before and after a transition. Said again, the same changes nothing. */
+export function todo(before: Offer, after: Offer): Todo {
+  const isOther = before.candidate !== after.candidate
+  if (isOther)
+    return {
+      verification: after.candidate ? 'start' : 'stop',
+      event: before.isOffered ? 'withdrawn' : null,
+    }
+  return { verification: 'keep', event: after.isOffered && !before.isOffered ? 'update' : null }
+}
+
+/** Whether an automatic reload is due, the guards and the token left aside: never into the void, nor before the page is shown at all. */
+export function wantsReload(
+  { isOffered }: Offer,
+  { auto, isOnline, isPrerendering }: Circumstances,
+): boolean {
+  return auto && isOffered && isOnline && !isPrerendering
+}
+
+function consider(offer: Offer): Offer {
+  const release = judge(offer.page, offer.known) === 'candidate' ? offer.known : null
+  const candidate = release ? [release.epoch, release.revision, release.sha256].join() : ''
+  return candidate === offer.candidate ? offer : { ...offer, candidate, isOffered: false }
+}
