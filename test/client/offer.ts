@@ -37,11 +37,14 @@ t.test('a page decides once what it is', async t => {
   t.same(todo(heard, identify(heard, a)), { verification: 'start', event: null })
 })
 
-t.test('an automatic reload is wanted while there is an offer, and the way and the page are open', async t => {
-  const open = { auto: true, isOnline: true, isPrerendering: false }
-  t.equal(wantsReload(offered, open), true)
-  t.equal(wantsReload(ready, open), false)
-  t.equal(wantsReload(offered, { ...open, auto: false }), false)
-  t.equal(wantsReload(offered, { ...open, isOnline: false }), false)
-  t.equal(wantsReload(offered, { ...open, isPrerendering: true }), false)
-})
+t.test(
+  'an automatic reload is wanted while there is an offer, and the way and the page are open',
+  async t => {
+    const open = { auto: true, isOnline: true, isPrerendering: false }
+    t.equal(wantsReload(offered, open), true)
+    t.equal(wantsReload(ready, open), false)
+    t.equal(wantsReload(offered, { ...open, auto: false }), false)
+    t.equal(wantsReload(offered, { ...open, isOnline: false }), false)
+    t.equal(wantsReload(offered, { ...open, isPrerendering: true }), false)
+  },
+)
