@@ -7,13 +7,13 @@ import { compareStates } from '../protocol/release.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 import type { Log } from '../protocol/log.ts'
 import type { Api } from '../release/api.ts'
-import { epochOf, isOf, nextRelease } from '../release/next.ts'
-import { parseDeployment, parsePod, parseReplicaSet, parseService, selects } from '../release/objects.ts'
+import { copyNamespace } from '../release/namespace.ts'
+import { epochOf } from '../release/next.ts'
 import type { Deployment, Pod, Service } from '../release/objects.ts'
+import { createQueue } from '../release/queue.ts'
 import { parseRelease } from '../release/record.ts'
 import type { Release, ReleaseRecord } from '../release/record.ts'
 import { watchResource } from '../release/watch.ts'
-import { createQueue } from './queue.ts'
 import { readRelease, releasesPath, writeRelease } from './releases.ts'
 import { parseStamp, stamp, unstamped } from './stamp.ts'
 
@@ -57,36 +57,7 @@ export function watchNamespace({
     { record: ReleaseRecord | undefined; resourceVersion: string | undefined }
   >()
   const queue = createQueue({ work: reconcile, gatherMs, log })
-  const core = `/api/v1/namespaces/${namespace}`
-  const apps = `/apis/apps/v1/namespaces/${namespace}`
-  const deployments = watchResource({
-    api,
-    log,
-    path: `${apps}/deployments`,
-    parse: parseDeployment,
-    onChange: ({ object }) => queue.add(object.name),
-  })
-  const replicaSets = watchResource({
-    api,
-    log,
-    path: `${apps}/replicasets`,
-    parse: parseReplicaSet,
-    onChange: ({ object }) => object.controller?.kind === 'Deployment' && queue.add(object.controller.name),
-  })
-  const pods = watchResource({
-    api,
-    log,
-    path: `${core}/pods`,
-    parse: parsePod,
-    onChange: ({ object }) => podMoved(object),
-  })
-  const services = watchResource({
-    api,
-    log,
-    path: `${core}/services`,
-    parse: parseService,
-    onChange: queueAll, // also those that the Service does not select any more
-  })
+  const copies = copyNamespace({ api, namespace, log, onMoved: queue.add })
   const releases = watchResource({
     api,
     log,
@@ -94,37 +65,24 @@ export function watchNamespace({
     parse: parseRelease,
     onChange: ({ type, object }) => releaseMoved(type, object),
   })
-  const watches = [deployments, replicaSets, pods, services, releases]
   const synced = listed()
   synced.catch(() => {}) // closed before: nobody has to hear
   return {
     synced,
-    services: () => [...services.objects.values()],
+    services: copies.services,
     state: name => recordOf(name)?.state,
-    deployment: name => deployments.objects.get(`${namespace}/${name}`),
+    deployment: copies.deployment,
     optionsMoved: queueAll,
     close,
   }
 
   async function listed(): Promise<void> {
-    await Promise.all(watches.map(watch => watch.synced))
+    await Promise.all([copies.synced, releases.synced])
     queueAll()
   }
 
   async function close(): Promise<void> {
-    await Promise.all([...watches.map(watch => watch.close()), queue.close()])
-  }
-
-  function podMoved(pod: Pod): void {
-    if (pod.controller?.kind !== 'ReplicaSet') return
-    queue.add(pod.controller.name.slice(0, -pod.hash.length - 1))
-    queueSelected([...services.objects.values()].filter(service => selects(service, pod.labels)))
-  }
-
-  /** A Service connects Deployments: what is live behind it may have changed for each of them. */
-  function queueSelected(moved: readonly Service[]): void {
-    for (const { name, template } of deployments.objects.values())
-      if (moved.some(service => selects(service, template.labels))) queue.add(name)
+    await Promise.all([copies.close(), releases.close(), queue.close()])
   }
 
   function releaseMoved(type: 'upsert' | 'delete', release: Release): void {
@@ -139,7 +97,7 @@ export function watchNamespace({
   }
 
   function queueAll(): void {
-    for (const { name } of deployments.objects.values()) queue.add(name)
+    for (const { name } of copies.deployments()) queue.add(name)
   }
 
   function recordOf(name: string): ReleaseRecord | undefined {
@@ -148,29 +106,16 @@ export function watchNamespace({
 
   async function reconcile(name: string): Promise<void> {
     await synced // a state worked out from half of the objects would be wrong
-    const deployment = deployments.objects.get(`${namespace}/${name}`)
+    const deployment = copies.deployment(name)
     if (!deployment) {
       written.delete(name)
       return
     }
-    const own = [...pods.objects.values()].filter(pod => isOf(deployment, pod))
+    const own = copies.podsOf(deployment)
     const release = releases.objects.get(`${namespace}/${name}`)
     if (!release && !written.has(name) && !own.some(pod => pod.injected)) return
     const last = recordOf(name)
-    const next = nextRelease(
-      last,
-      {
-        deployment,
-        replicaSets: [...replicaSets.objects.values()].filter(
-          ({ controller }) => controller?.uid === deployment.uid,
-        ),
-        pods: [...pods.objects.values()],
-        services: [...services.objects.values()],
-        defaults: defaults(),
-        others: otherVersions(name),
-      },
-      now(),
-    )
+    const next = copies.next(deployment, last, { recordOf, defaults: defaults(), now: now() })
     if (!next) return
     const record = last?.state.epoch === next.state.epoch ? next : continued(next, own, epochOf(deployment))
     const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : release?.resourceVersion
@@ -202,16 +147,6 @@ export function watchNamespace({
     const { serial, revision, phase, target, why } = state
     log('release state', { namespace, name, serial, revision, phase, image: target.name, id: target.id, why })
     onState?.(state)
-  }
-
-  function otherVersions(name: string): Map<string, string> {
-    const versions = new Map<string, string>()
-    for (const other of deployments.objects.values()) {
-      if (other.name === name) continue
-      for (const { hash, id } of recordOf(other.name)?.replicaSets ?? [])
-        if (id !== '') versions.set(hash, id)
-    }
-    return versions
   }
 }
 

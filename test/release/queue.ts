@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { createQueue } from '../../webhook/queue.ts'
+import { createQueue } from '../../release/queue.ts'
 
 const log = () => {}
 

@@ -1,0 +1,140 @@
+// One namespace's copies of what release states are worked out from, and which Deployments each change of them concerns.
+// Where the record is kept is the caller's: in Release objects (webhook/), or in memory (standalone).
+
+import type { Log } from '../protocol/log.ts'
+import type { Api } from './api.ts'
+import { isOf, nextRelease } from './next.ts'
+import { parseDeployment, parsePod, parseReplicaSet, parseService, selects } from './objects.ts'
+import type { Deployment, Pod, Service } from './objects.ts'
+import type { ReleaseRecord } from './record.ts'
+import { watchResource } from './watch.ts'
+
+export interface NamespaceCopiesOptions {
+  api: Api
+  namespace: string
+  log: Log
+  /** Something moved that may change this Deployment's state. Called with its name, also when it is gone. */
+  onMoved(deployment: string): void
+}
+
+export interface NamespaceCopies {
+  /** Resolves when every kind of object has been listed: a state worked out from half of them would be wrong. */
+  synced: Promise<void>
+  deployments(): Deployment[]
+  deployment(name: string): Deployment | undefined
+  services(): Service[]
+  /** Those of its pods that run or are going to. */
+  podsOf(deployment: Deployment): Pod[]
+  /** What {@link nextRelease} makes of the copies. */
+  next(deployment: Deployment, last: ReleaseRecord | undefined, around: Around): ReleaseRecord | undefined
+  close(): Promise<void>
+}
+
+export interface Around {
+  /** The last record of any Deployment: others may stand behind the same Services. */
+  recordOf(deployment: string): ReleaseRecord | undefined
+  /** The Namespace's annotations. */
+  defaults: Record<string, string>
+  now: Date
+}
+
+export function copyNamespace({ api, namespace, log, onMoved }: NamespaceCopiesOptions): NamespaceCopies {
+  const core = `/api/v1/namespaces/${namespace}`
+  const apps = `/apis/apps/v1/namespaces/${namespace}`
+  const deployments = watchResource({
+    api,
+    log,
+    path: `${apps}/deployments`,
+    parse: parseDeployment,
+    onChange: ({ object }) => onMoved(object.name),
+  })
+  const replicaSets = watchResource({
+    api,
+    log,
+    path: `${apps}/replicasets`,
+    parse: parseReplicaSet,
+    onChange: ({ object }) => object.controller?.kind === 'Deployment' && onMoved(object.controller.name),
+  })
+  const pods = watchResource({
+    api,
+    log,
+    path: `${core}/pods`,
+    parse: parsePod,
+    onChange: ({ object }) => podMoved(object),
+  })
+  const services = watchResource({
+    api,
+    log,
+    path: `${core}/services`,
+    parse: parseService,
+    onChange: allMoved, // also those that the Service does not select any more
+  })
+  const watches = [deployments, replicaSets, pods, services]
+  const synced = listed()
+  synced.catch(() => {}) // closed before: nobody has to hear
+  return {
+    synced,
+    deployments: () => [...deployments.objects.values()],
+    deployment: name => deployments.objects.get(`${namespace}/${name}`),
+    services: () => [...services.objects.values()],
+    podsOf,
+    next,
+    close,
+  }
+
+  async function listed(): Promise<void> {
+    await Promise.all(watches.map(watch => watch.synced))
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all(watches.map(watch => watch.close()))
+  }
+
+  function podMoved(pod: Pod): void {
+    if (pod.controller?.kind !== 'ReplicaSet') return
+    onMoved(pod.controller.name.slice(0, -pod.hash.length - 1))
+    selectedMoved([...services.objects.values()].filter(service => selects(service, pod.labels)))
+  }
+
+  /** A Service connects Deployments: what is live behind it may have changed for each of them. */
+  function selectedMoved(moved: readonly Service[]): void {
+    for (const { name, template } of deployments.objects.values())
+      if (moved.some(service => selects(service, template.labels))) onMoved(name)
+  }
+
+  function allMoved(): void {
+    for (const { name } of deployments.objects.values()) onMoved(name)
+  }
+
+  function podsOf(deployment: Deployment): Pod[] {
+    return [...pods.objects.values()].filter(pod => isOf(deployment, pod))
+  }
+
+  function next(
+    deployment: Deployment,
+    last: ReleaseRecord | undefined,
+    { recordOf, defaults, now }: Around,
+  ): ReleaseRecord | undefined {
+    const world = {
+      deployment,
+      replicaSets: [...replicaSets.objects.values()].filter(
+        ({ controller }) => controller?.uid === deployment.uid,
+      ),
+      pods: [...pods.objects.values()],
+      services: [...services.objects.values()],
+      defaults,
+      others: otherVersions(deployment.name, recordOf),
+    }
+    return nextRelease(last, world, now)
+  }
+
+  function otherVersions(name: string, recordOf: Around['recordOf']): Map<string, string> {
+    const versions = new Map<string, string>()
+    for (const other of deployments.objects.values()) {
+      if (other.name === name) continue
+      for (const { hash, id } of recordOf(other.name)?.replicaSets ?? [])
+        if (id !== '') versions.set(hash, id)
+    }
+    return versions
+  }
+}
