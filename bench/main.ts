@@ -3,13 +3,17 @@
 
 import { admission } from './admission.ts'
 import { fanout } from './fanout.ts'
+import { latency } from './latency.ts'
 import { notice } from './notice.ts'
+import { proxy } from './proxy.ts'
 import { start } from './start.ts'
 
-const benches: Record<string, () => Promise<Record<string, number | string | null>>> = {
+const benches: Record<string, () => Promise<Record<string, unknown>>> = {
   admission,
   fanout,
+  latency,
   notice,
+  proxy,
   start,
 }
 
@@ -21,5 +25,5 @@ if (!bench || flags.some(flag => flag !== '--json')) {
 }
 const figures = await bench()
 if (flags.includes('--json')) console.log(JSON.stringify(figures))
-else for (const [key, value] of Object.entries(figures)) console.log(`${key.padEnd(28)}${value}`)
+else for (const [key, value] of Object.entries(figures)) console.log(key.padEnd(28), value)
 process.exit(0) // whatever a bench has left open

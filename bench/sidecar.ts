@@ -2,6 +2,7 @@
 
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
@@ -21,34 +22,31 @@ export interface SidecarInPod extends Running {
   feed(serial: number): void
 }
 
-/** Starts an app that answers every request with a small page, and a sidecar in front of it. */
-export async function startSidecar(flags: string[] = []): Promise<SidecarInPod> {
+export interface SidecarOptions {
+  /** The app to stand before. Default: one of its own, which answers every request with a small page. */
+  appPort?: number
+}
+
+export async function startSidecar({ appPort }: SidecarOptions = {}): Promise<SidecarInPod> {
   const dir = mkdtempSync(join(tmpdir(), 'spa-bench-'))
-  const app = createServer((_, response) =>
-    response.setHeader('Content-Type', 'text/html').end('<!doctype html>'),
-  )
-  app.listen(0, '127.0.0.1')
-  await once(app, 'listening')
+  const app = appPort === undefined ? await startSmallApp() : undefined
+  const behind = appPort ?? (app!.address() as AddressInfo).port
   const [frontPort, adminPort] = [await freePort(), await freePort()]
   feed(1)
-  const running = startBundle(
-    'dist/sidecar.js',
-    {
-      [sidecarEnv.mode]: 'sidecar',
-      [sidecarEnv.namespace]: 'bench',
-      [sidecarEnv.name]: 'web',
-      [sidecarEnv.hash]: 'aaaa',
-      [sidecarEnv.podIP]: '127.0.0.1',
-      [sidecarEnv.appPort]: String((app.address() as AddressInfo).port),
-      [sidecarEnv.frontPort]: String(frontPort),
-      [sidecarEnv.adminPort]: String(adminPort),
-      [sidecarEnv.listenAddress]: '127.0.0.1',
-      [sidecarEnv.podDir]: dir,
-      [sidecarEnv.runDir]: dir,
-      [sidecarEnv.maxTabs]: '100000',
-    },
-    flags,
-  )
+  const running = startBundle('dist/sidecar.js', {
+    [sidecarEnv.mode]: 'sidecar',
+    [sidecarEnv.namespace]: 'bench',
+    [sidecarEnv.name]: 'web',
+    [sidecarEnv.hash]: 'aaaa',
+    [sidecarEnv.podIP]: '127.0.0.1',
+    [sidecarEnv.appPort]: String(behind),
+    [sidecarEnv.frontPort]: String(frontPort),
+    [sidecarEnv.adminPort]: String(adminPort),
+    [sidecarEnv.listenAddress]: '127.0.0.1',
+    [sidecarEnv.podDir]: dir,
+    [sidecarEnv.runDir]: dir,
+    [sidecarEnv.maxTabs]: '100000',
+  })
   return {
     pid: running.pid,
     frontPort,
@@ -57,7 +55,7 @@ export async function startSidecar(flags: string[] = []): Promise<SidecarInPod> 
     feed,
     async stop() {
       await running.stop()
-      app.close()
+      app?.close()
       rmSync(dir, { recursive: true, force: true })
     },
   }
@@ -66,6 +64,15 @@ export async function startSidecar(flags: string[] = []): Promise<SidecarInPod> 
     writeFileSync(join(dir, 'next'), formatReleaseState(stateOf(serial)))
     renameSync(join(dir, 'next'), join(dir, names.release))
   }
+}
+
+async function startSmallApp(): Promise<Server> {
+  const app = createServer((_, response) =>
+    response.setHeader('Content-Type', 'text/html').end('<!doctype html>'),
+  )
+  app.listen(0, '127.0.0.1')
+  await once(app, 'listening')
+  return app
 }
 
 function isReady(port: number): Promise<boolean> {
