@@ -31,6 +31,10 @@ export const option = {
   expose: 'spa-reloader.io/expose',
   /** `add` (default: X-Forwarded-For where there is none) or `off`. */
   forwarded: 'spa-reloader.io/forwarded',
+  /** `add` (default: `Cache-Control: no-cache` on pages whose app says nothing of caching) or `off`. */
+  revalidate: 'spa-reloader.io/revalidate',
+  /** `refuse` (default: a missing asset is a 404 that nobody stores) or `off`. */
+  missing: 'spa-reloader.io/missing',
 } as const
 
 /** What we write on pods. */
@@ -64,6 +68,8 @@ export const sidecarEnv = {
   runDir: 'SPA_RUN_DIR',
   expose: 'SPA_EXPOSE',
   forwarded: 'SPA_FORWARDED',
+  revalidate: 'SPA_REVALIDATE',
+  missing: 'SPA_MISSING',
   drainSec: 'SPA_DRAIN_SEC',
   maxTabs: 'SPA_MAX_TABS',
   heartbeatSec: 'SPA_HEARTBEAT_SEC',
@@ -96,6 +102,9 @@ export const subprotocol = 'spa-reloader.v1'
 
 /** `Server-Timing` metric names on HTML answers: `spa;desc="<Deployment>-<hash>"` and `spa-id;desc="<id>"`. */
 export const serverTiming = { page: 'spa', id: 'spa-id' } as const
+
+/** `X-SPA-Missing: 1` on an asset's 404: the app does not have it, or sent a page in its place. */
+export const header = { missing: 'X-SPA-Missing' } as const
 
 /** WebSocket close codes (RFC 6455 §7.4 and the private range). */
 export const closeCode = { draining: 1012, full: 1013, policy: 1008, maxAge: 4001 } as const

@@ -21,6 +21,8 @@ export interface Config {
   runDir: string
   expose: 'image' | 'id'
   forwarded: 'add' | 'off'
+  revalidate: 'add' | 'off'
+  missing: 'refuse' | 'off'
   /** 0: no draining, the process ends at SIGTERM. */
   drainMs: number
   maxTabs: number
@@ -53,6 +55,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     runDir: readRunDir(environment),
     expose: optional(sidecarEnv.expose, 'image').asEnum(['image', 'id']),
     forwarded: optional(sidecarEnv.forwarded, 'add').asEnum(['add', 'off']),
+    revalidate: optional(sidecarEnv.revalidate, 'add').asEnum(['add', 'off']),
+    missing: optional(sidecarEnv.missing, 'refuse').asEnum(['refuse', 'off']),
     drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
     maxTabs: optional(sidecarEnv.maxTabs, '6000').asNumberBetween(1, 1_000_000), // what fits into the container's memory limit
     heartbeatMs: optional(sidecarEnv.heartbeatSec, '25').asNumberBetween(1, 300) * 1_000, // load balancers cut after 60 s of silence

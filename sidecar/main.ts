@@ -49,7 +49,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     app: { host: podIP, port: appPort },
     versionSocket,
     serverTiming: () => pageIdentity(name, hash, current.state()),
-    forwarded: config.forwarded,
+    edits: config,
     log,
   })
   const metrics = createMetrics({ version: VERSION, current, feed, tabs: server.tabs, front: front.counters })

@@ -25,6 +25,7 @@ const frontCounters = [
   ['connections', 'connections', 'Client connections accepted.'],
   ['requests', 'requests', 'Requests passed to the app.'],
   ['documents', 'documents', 'Requests passed to the app that ask for a page.'],
+  ['missing', 'missing', 'Assets that the app did not have, told as a 404 that nobody stores.'],
   ['version_requests', 'versionRequests', 'Requests to the version server.'],
   ['opaque', 'opaque', 'Connections passed on whole: not HTTP/1.x, or the app spoke first.'],
   ['refused_dials', 'refusedDials', 'Connections to the app that failed before a byte was sent.'],

@@ -7,10 +7,12 @@ import * as names from '../protocol/names.ts'
 import { manifests } from './tier2/installation.ts'
 
 const configuration = readFileSync('docs/configuration.md', 'utf8')
-const protocol = readFileSync('docs/protocol.md', 'utf8')
+const explained = ['configuration', 'protocol', 'front']
+  .map(page => readFileSync(`docs/${page}.md`, 'utf8'))
+  .join('\n')
 
-t.test('every name is in docs/configuration.md or docs/protocol.md', async t => {
-  for (const name of leaves(names)) t.ok(`${configuration}\n${protocol}`.includes(String(name)), String(name))
+t.test('every name is in docs/configuration.md, docs/protocol.md or docs/front.md', async t => {
+  for (const name of leaves(names)) t.ok(explained.includes(String(name)), String(name))
 })
 
 t.test('every variable and annotation in docs/configuration.md is a name', async t => {

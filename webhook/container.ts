@@ -82,7 +82,8 @@ export function sidecarVolumes(): Raw[] {
   ]
 }
 
-function environment({ name, app, front, admin, expose, forwarded }: Plan, drainSec: number): Raw[] {
+function environment(plan: Plan, drainSec: number): Raw[] {
+  const { name, app, front, admin, expose, forwarded, revalidate, missing } = plan
   const literals = {
     [sidecarEnv.mode]: 'sidecar',
     [sidecarEnv.name]: name,
@@ -92,6 +93,8 @@ function environment({ name, app, front, admin, expose, forwarded }: Plan, drain
     [sidecarEnv.drainSec]: drainSec,
     ...(expose !== 'image' && { [sidecarEnv.expose]: expose }),
     ...(forwarded !== 'add' && { [sidecarEnv.forwarded]: forwarded }),
+    ...(revalidate !== 'add' && { [sidecarEnv.revalidate]: revalidate }),
+    ...(missing !== 'refuse' && { [sidecarEnv.missing]: missing }),
   }
   const fields = {
     [sidecarEnv.namespace]: 'metadata.namespace',

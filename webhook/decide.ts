@@ -104,6 +104,8 @@ export function decide(raw: unknown, { annotations, services, release }: Context
       ...ports,
       expose: options.expose,
       forwarded: options.forwarded,
+      revalidate: options.revalidate,
+      missing: options.missing,
       anyUser: Object.hasOwn(annotations, annotation.openshiftUserIds),
       release: release(name),
       before,
@@ -190,6 +192,8 @@ interface Options {
   capture: 'name' | 'none'
   expose: 'image' | 'id'
   forwarded: 'add' | 'off'
+  revalidate: 'add' | 'off'
+  missing: 'refuse' | 'off'
 }
 
 /** The pod's own annotations go before the Namespace's. What does not fit is added to `warnings`. */
@@ -202,6 +206,8 @@ function readOptions(
     capture: read(option.capture, ['name', 'none']),
     expose: read(option.expose, ['image', 'id']),
     forwarded: read(option.forwarded, ['add', 'off']),
+    revalidate: read(option.revalidate, ['add', 'off']),
+    missing: read(option.missing, ['refuse', 'off']),
   }
 
   /** The first of the allowed values is the default. */

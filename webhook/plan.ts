@@ -13,6 +13,8 @@ export interface Plan {
   admin: number
   expose: 'image' | 'id'
   forwarded: 'add' | 'off'
+  revalidate: 'add' | 'off'
+  missing: 'refuse' | 'off'
   /** The namespace hands out user ids, and refuses pods that ask for another one. */
   anyUser: boolean
   /** The Deployment's last known release state. */

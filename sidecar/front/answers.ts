@@ -10,13 +10,20 @@ import { createHeadReader } from './head-reader.ts'
 export interface AnswerSink {
   /** The method of the request whose answer comes next; undefined when none is awaited. */
   awaited(): string | undefined
-  /** A final answer begins that opens no tunnel. Returns its head changed, or undefined to leave it. */
-  begin(answer: Answer): Buffer | undefined
+  /** A final answer begins that opens no tunnel. Returns what is to be changed, or undefined to leave it. */
+  begin(answer: Answer): AnswerChange | undefined
   write(bytes: Buffer): unknown
   /** A final answer has ended. */
   end(): void
   /** From here on the bytes are no messages, or none that can be told apart. `rest` has not been written. */
   leave(why: Leaving, rest: Buffer): void
+}
+
+export interface AnswerChange {
+  /** Undefined: as it is. */
+  head: Buffer | undefined
+  /** Takes the bytes of the body, framing and all, in place of `write`. */
+  takeBody?: (bytes: Buffer) => void
 }
 
 /** `until-close` is an answer like any other; `unframed` and `unasked` are what no rule of HTTP explains. */
@@ -33,6 +40,7 @@ export interface Answers {
 export function createAnswers(sink: AnswerSink): Answers {
   const heads = createHeadReader()
   let body: Body | undefined
+  let takeBody: ((bytes: Buffer) => void) | undefined
   let hasLeft = false
 
   return { take, held: () => heads.held(), isBetween: () => !body && !heads.hasBegun() }
@@ -42,7 +50,12 @@ export function createAnswers(sink: AnswerSink): Answers {
     let at = 0
     while (at < chunk.length && !hasLeft) {
       if (body) {
+        const from = at
         at = body.read(chunk, at)
+        if (takeBody) {
+          if (from < at) takeBody(part(chunk, from, at))
+          written = at
+        }
         if (body.isBroken) return leave('unframed', chunk.subarray(written))
         if (!body.isDone) break
         body = undefined
@@ -61,13 +74,18 @@ export function createAnswers(sink: AnswerSink): Answers {
       }
       const answer = parseAnswer(head.bytes, method)
       const isFinal = answer && answer.body !== 'tunnel' && !isInterim(answer)
-      const edited = isFinal ? sink.begin(answer) : undefined
-      if (edited || !head.isInChunk) {
+      const change = isFinal ? sink.begin(answer) : undefined
+      if (change?.head || !head.isInChunk) {
         write(chunk, written, at)
-        sink.write(edited ?? head.bytes)
+        sink.write(change?.head ?? head.bytes)
         written = head.end
       }
       at = head.end
+      takeBody = change?.takeBody
+      if (takeBody) {
+        write(chunk, written, at)
+        written = at
+      }
       if (!answer) return leave('unframed', chunk.subarray(written))
       if (answer.body === 'tunnel' || answer.body === 'until-close') {
         write(chunk, written, at)
@@ -85,11 +103,15 @@ export function createAnswers(sink: AnswerSink): Answers {
   }
 
   function write(chunk: Buffer, from: number, to: number): void {
-    if (from < to) sink.write(from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to))
+    if (from < to) sink.write(part(chunk, from, to))
   }
 
   function leave(why: Leaving, rest: Buffer): void {
     hasLeft = true
     sink.leave(why, rest)
   }
+}
+
+function part(chunk: Buffer, from: number, to: number): Buffer {
+  return from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to)
 }

@@ -5,9 +5,12 @@ import type { Socket } from 'node:net'
 import type { Log } from '../../protocol/log.ts'
 import type { Answer } from './answer.ts'
 import { createAnswers } from './answers.ts'
-import type { Leaving } from './answers.ts'
+import type { AnswerChange, Leaving } from './answers.ts'
 import type { Counters } from './counters.ts'
-import { editAnswer, editRequest, isDocumentRequest } from './edits.ts'
+import { editAnswer, editRequest, missingAsset } from './edits.ts'
+import type { EditOptions } from './edits.ts'
+import { kindOf } from './kind.ts'
+import type { Kind } from './kind.ts'
 import { refusals, versionTarget } from './request.ts'
 import type { Refusal, Request } from './request.ts'
 import { createRequests } from './requests.ts'
@@ -22,7 +25,7 @@ export interface Surroundings {
   dial(): Socket
   versionSocket: string
   serverTiming: () => string
-  forwarded: 'add' | 'off'
+  edits: EditOptions
   tunnels: Tunnels
   isDraining(): boolean
   counters: Counters
@@ -30,6 +33,14 @@ export interface Surroundings {
   /** The connection has closed, or a tunnel has taken its sockets over. */
   forget(connection: Connection): void
   onClosed(client: Socket): void
+}
+
+/** A request that the app has not answered to the end. */
+interface Exchange {
+  method: string
+  kind: Kind
+  /** The client has the whole answer already: what the app still sends of it is dropped. */
+  isReplaced: boolean
 }
 
 export interface Connection {
@@ -45,13 +56,14 @@ const graceMs = { least: 1_000, most: 2_000 } // a request that is on its way wh
 const idleMs = 600_000 // only where there is no app connection whose end could be mirrored; load balancers use 60-75 s
 const maxAwaited = 64
 const maxHeldBytes = 64 * 1024
+const maxDroppedBytes = 1024 * 1024 // of a page that nobody asked for; beyond it a new connection is the lesser work
 const none: Buffer = Buffer.alloc(0)
 
 export function createConnection(client: Socket, around: Surroundings): Connection {
   const { counters, log } = around
   const connection: Connection = { drain: watchIdle, close: destroy }
   const peer =
-    around.forwarded === 'add' ? client.remoteAddress?.replace(/^::ffff:(?=[\d.]+$)/, '') : undefined
+    around.edits.forwarded === 'add' ? client.remoteAddress?.replace(/^::ffff:(?=[\d.]+$)/, '') : undefined
   const requests = createRequests({
     isBusy,
     begin,
@@ -62,14 +74,14 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     leave: spliceWhole,
   })
   const answers = createAnswers({
-    awaited: () => awaited[0],
+    awaited: () => awaited[0]?.method,
     begin: beginAnswer,
     write: writeClient,
     end: endAnswer,
     leave,
   })
-  /** The methods of the requests that the app has not answered to the end, in order. */
-  const awaited: string[] = []
+  /** In the order of their answers. */
+  const awaited: Exchange[] = []
   let hasForwarded = false
   /** The last request may make this a tunnel. */
   let isSwitching = false
@@ -125,12 +137,12 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
       takeTurn()
       return 'ours'
     }
-    const isDocument = isDocumentRequest(request)
+    const kind = kindOf(request)
     counters.requests++
-    if (isDocument) counters.documents++
-    awaited.push(request.method)
+    if (kind === 'document') counters.documents++
+    awaited.push({ method: request.method, kind, isReplaced: false })
     isSwitching = request.isSwitching
-    return editRequest(request, isDocument, peer)
+    return editRequest(request, kind === 'document', peer)
   }
 
   function writeApp(bytes: Buffer): void {
@@ -196,10 +208,32 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     exchange?.resume()
   }
 
-  function beginAnswer(answer: Answer): Buffer | undefined {
+  function beginAnswer(answer: Answer): AnswerChange | undefined {
+    const exchange = awaited[0]!
+    const { revalidate, missing } = around.edits
+    const absence = missing === 'refuse' ? missingAsset(exchange.kind, answer) : undefined
+    if (absence) counters.missing++
+    if (absence === 'page') exchange.isReplaced = true
     const isFinal = awaited.length === 1
     if (isFinal && around.isDraining() && !turn && requests.heldBytes() === 0) endWithAwaited()
-    return editAnswer(answer, { serverTiming: around.serverTiming, isLast: isFinal && isLast && !refusal })
+    const isEndless = answer.body === 'until-close' || Number(answer.body) > maxDroppedBytes
+    const head = editAnswer(answer, {
+      serverTiming: around.serverTiming,
+      revalidate,
+      missing: absence,
+      isLast: (isFinal && isLast && !refusal) || (absence === 'page' && isEndless),
+    })
+    if (absence === 'page') return { head, takeBody: dropBody(isEndless ? 0 : maxDroppedBytes) }
+    return head && { head }
+  }
+
+  /** What takes the body of an answer that was replaced. It has been answered whole, so the connection may end behind it. */
+  function dropBody(most: number): (bytes: Buffer) => void {
+    let dropped = 0
+    return bytes => {
+      dropped += bytes.length
+      if (dropped > most) finish()
+    }
   }
 
   /** Returns whether the client takes more. */
@@ -223,6 +257,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function leave(why: Leaving, rest: Buffer): void {
     if (isOver) return
+    if (awaited[0]?.isReplaced) return finish()
     if (why === 'unframed' || why === 'unasked') counters.unframed++
     if (app) splice(app, rest, requests.rest())
   }
@@ -243,7 +278,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (isOver) return
     if (turn && awaited.length === 0) dropApp()
     // An answer that is whole reaches the client; one that is not never looks as if it were.
-    else if (hasForwarded && awaited.length === 0) finish()
+    else if (hasForwarded && awaited.every(({ isReplaced }) => isReplaced)) finish()
     else reset()
   }
 

@@ -9,6 +9,8 @@ export interface Counters {
   requests: number
   /** Those of them that ask for a page. */
   documents: number
+  /** Assets that the app did not have, told as a 404 that nobody stores. */
+  missing: number
   /** Requests for the version server. */
   versionRequests: number
   /** Connections passed on whole, because they are not HTTP/1.x or the app spoke first. */
@@ -31,6 +33,7 @@ export function createCounters(): Counters {
     open: 0,
     requests: 0,
     documents: 0,
+    missing: 0,
     versionRequests: 0,
     opaque: 0,
     refusedDials: 0,

@@ -1,8 +1,20 @@
-// Every change that the front makes to an app's traffic, and there are no others.
+// Every change that the front makes to an app's heads, and there are no others.
 
 import { edit, field, has, hasToken } from './head.ts'
 import type { Answer } from './answer.ts'
+import type { Kind } from './kind.ts'
 import type { Request } from './request.ts'
+import { header } from '../../protocol/names.ts'
+
+/** What the pod's annotations choose. */
+export interface EditOptions {
+  /** Whether requests without X-Forwarded-For get one. */
+  forwarded: 'add' | 'off'
+  /** Whether pages whose app says nothing of caching get `Cache-Control: no-cache`. */
+  revalidate: 'add' | 'off'
+  /** Whether an asset that the app does not have is a 404 that nobody stores, whatever the app makes of it. */
+  missing: 'refuse' | 'off'
+}
 
 const conditional = [
   'if-none-match',
@@ -12,18 +24,6 @@ const conditional = [
   'if-range',
   'range',
 ]
-const documents = new Set(['document', 'iframe', 'frame', 'embed', 'object'])
-
-/**
- * Whether a browser asks for a page. A service worker and a script that fetches a page send no destination of use (`empty`),
- * so there it is the Accept header that tells; assets have a destination of their own.
- */
-export function isDocumentRequest(request: Request): boolean {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return false
-  const destination = field(request, 'sec-fetch-dest')
-  if (destination !== undefined && destination !== 'empty') return documents.has(destination)
-  return /\btext\/html\b/i.test(field(request, 'accept') ?? '')
-}
 
 /**
  * The head to forward, or undefined where it stays as it is. A 304 or a part would tie an old page's bytes to the new version's
@@ -41,21 +41,30 @@ export function editRequest(
 
 export interface AnswerEdits {
   serverTiming: () => string
+  revalidate: 'add' | 'off'
+  /** Of the asset that was asked for: `missingAsset`. */
+  missing: 'page' | 'stored' | undefined
   /** This is the last answer on its connection. */
   isLast: boolean
 }
 
-/** The head to send to the client, or undefined where it stays as it is. Only for a final answer that opens no tunnel. */
-export function editAnswer(answer: Answer, { serverTiming, isLast }: AnswerEdits): Buffer | undefined {
+/**
+ * The head to send to the client, or undefined where it stays as it is. Only for a final answer that opens no tunnel.
+ * Where a page stands in for a missing asset, its body is not to be sent.
+ */
+export function editAnswer(answer: Answer, edits: AnswerEdits): Buffer | undefined {
+  const close = edits.isLast && !hasToken(answer, 'connection', 'close')
+  const drop = close ? keepAlive(answer) : []
+  const end = close ? 'Connection: close\r\n' : ''
+  if (edits.missing === 'stored') return edit(answer, [...drop, ...validity], missingLines + end)
+  if (edits.missing === 'page') return notFound(answer, [...drop, ...validity, ...content], end)
   let add = ''
   if (isWholePage(answer)) {
-    add += `Server-Timing: ${serverTiming()}\r\n`
-    if (!['cache-control', 'expires', 'pragma'].some(name => has(answer, name)))
+    add = `Server-Timing: ${edits.serverTiming()}\r\n`
+    if (edits.revalidate === 'add' && !['cache-control', 'expires', 'pragma'].some(name => has(answer, name)))
       add += 'Cache-Control: no-cache\r\n'
   }
-  const close = isLast && !hasToken(answer, 'connection', 'close')
-  if (close) add += 'Connection: close\r\n'
-  return add === '' ? undefined : edit(answer, close ? keepAlive(answer) : [], add)
+  return add === '' && !close ? undefined : edit(answer, drop, add + end)
 }
 
 /** A head with what keeps a connection open or closes it replaced: for answers of our own server, whose connection is another one. */
@@ -63,10 +72,54 @@ export function reconnect(answer: Answer, isLast: boolean): Buffer {
   return edit(answer, ['connection', 'keep-alive'], isLast ? 'Connection: close\r\n' : '')
 }
 
+/** What lets an answer be stored, and used again. */
+const validity = ['cache-control', 'expires', 'pragma', 'age', 'etag', 'last-modified']
+/** What speaks of an answer's body (RFC 9110 §8, RFC 9112 §6), and what else the app said for its page alone. */
+const content = [
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-location',
+  'content-disposition',
+  'content-length',
+  'content-digest',
+  'content-md5',
+  'repr-digest',
+  'transfer-encoding',
+  'trailer',
+  'accept-ranges',
+  'link',
+  'refresh',
+]
+const missingLines = `Cache-Control: no-store\r\n${header.missing}: 1\r\n`
+const statusAt = 'HTTP/1.1 '.length
+
+/** Cookies, CORS and security headers stay as the app wants them. */
+function notFound(answer: Answer, drop: string[], end: string): Buffer {
+  const bytes = edit(answer, drop, `${missingLines}Content-Length: 0\r\n${end}`)
+  const lines = bytes.subarray(bytes.indexOf('\r\n'))
+  return Buffer.concat([bytes.subarray(0, statusAt), Buffer.from('404 Not Found'), lines])
+}
+
 /** The browser merges a 304 or a 206 into bytes that it has: those keep the name they came with. */
 function isWholePage(answer: Answer): boolean {
-  if (answer.status === 304 || answer.status === 206) return false
+  return answer.status !== 304 && answer.status !== 206 && isHtml(answer)
+}
+
+export function isHtml(answer: Answer): boolean {
   return /^text\/html(?:$|[;\s])/i.test(field(answer, 'content-type') ?? '')
+}
+
+/**
+ * What an answer to a request for an asset makes of its absence: `page`, the app's document with status 200, as servers of single-page
+ * apps fall back to it; `stored`, a 404 that a cache may keep (RFC 9110 §15.5.5), so that the asset would stay missing after it is back.
+ */
+export function missingAsset(kind: Kind, answer: Answer): 'page' | 'stored' | undefined {
+  if (kind !== 'asset') return undefined
+  if (answer.status === 200) return isHtml(answer) ? 'page' : undefined
+  if (answer.status !== 404) return undefined
+  const isChecked = ['no-store', 'no-cache'].some(token => hasToken(answer, 'cache-control', token))
+  return isChecked ? undefined : 'stored'
 }
 
 /** A Connection field may name other fields as well; then `close` is added beside them (RFC 9110 §7.6.1). */

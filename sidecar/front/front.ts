@@ -8,6 +8,7 @@ import { createConnection } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { createCounters } from './counters.ts'
 import type { Counters } from './counters.ts'
+import type { EditOptions } from './edits.ts'
 import { accepts, isListening as appListens } from './listening.ts'
 import { createTunnels } from './tunnel.ts'
 
@@ -20,8 +21,7 @@ export interface FrontOptions {
   versionSocket: string
   /** The value of the Server-Timing line that pages get. */
   serverTiming: () => string
-  /** Whether requests without X-Forwarded-For get one. */
-  forwarded: 'add' | 'off'
+  edits: EditOptions
   log: Log
 }
 

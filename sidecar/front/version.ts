@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import { reconnect } from './edits.ts'
 import type { Answer } from './answer.ts'
 import { createAnswers } from './answers.ts'
+import type { AnswerChange } from './answers.ts'
 import { field } from './head.ts'
 import { isWebSocket } from './request.ts'
 import type { Request } from './request.ts'
@@ -89,13 +90,13 @@ export function askVersion(
     redialTimer = setTimeout(dial, Math.random() * Math.min(maxRedialMs, leastRedialMs * 2 ** dials))
   }
 
-  function begin(answer: Answer): Buffer | undefined {
+  function begin(answer: Answer): AnswerChange | undefined {
     // A client of HTTP/1.0 knows no chunks. Our own answers have lengths, but for an endless one.
     if (request.minor === 0 && answer.body === 'chunked') {
       fail('chunked')
       return undefined
     }
-    return reconnect(answer, sink.isLast())
+    return { head: reconnect(answer, sink.isLast()) }
   }
 
   function fail(why: string): void {

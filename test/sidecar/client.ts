@@ -136,7 +136,7 @@ async function startPod(t: Test, { hash }: { hash: string }) {
     app: { host: '127.0.0.1', port: (app.address() as AddressInfo).port },
     versionSocket: socketPath,
     serverTiming: () => pageIdentity('web', hash, current.state()),
-    forwarded: 'add',
+    edits: { forwarded: 'add', revalidate: 'add', missing: 'refuse' },
     log,
   })
   await front.open()

@@ -25,6 +25,8 @@ t.test('what injection must set is enough, and the rest has its default', async 
     runDir: '/run/spa-reloader',
     expose: 'image',
     forwarded: 'add',
+    revalidate: 'add',
+    missing: 'refuse',
     drainMs: 25_000,
     maxTabs: 6_000,
     heartbeatMs: 25_000,

@@ -158,6 +158,8 @@ t.test('the pod of a Deployment is injected by the name of its port', async t =>
       admin: 14021,
       expose: 'image',
       forwarded: 'add',
+      revalidate: 'add',
+      missing: 'refuse',
       anyUser: false,
       release: undefined,
       before: undefined,

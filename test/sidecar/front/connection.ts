@@ -32,7 +32,7 @@ async function setUp(t: Test, serve: (app: Client) => void = () => {}) {
     dial: () => (dialled = net.connect({ port: app.port, host: '127.0.0.1', allowHalfOpen: true })),
     versionSocket: '/nowhere/version.sock',
     serverTiming: () => '',
-    forwarded: 'off',
+    edits: { forwarded: 'off', revalidate: 'add', missing: 'refuse' },
     tunnels: createTunnels(() => {}),
     isDraining: () => isDraining,
     counters,

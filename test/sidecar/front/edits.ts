@@ -1,7 +1,8 @@
 import t from 'tap'
 import { parseAnswer } from '../../../sidecar/front/answer.ts'
-import { editAnswer, editRequest, isDocumentRequest, reconnect } from '../../../sidecar/front/edits.ts'
+import { editAnswer, editRequest, missingAsset, reconnect } from '../../../sidecar/front/edits.ts'
 import { parseRequest } from '../../../sidecar/front/request.ts'
+import type { Kind } from '../../../sidecar/front/kind.ts'
 import type { Request } from '../../../sidecar/front/request.ts'
 
 function request(...lines: string[]): Request {
@@ -10,30 +11,18 @@ function request(...lines: string[]): Request {
   return parsed
 }
 
+const edits = {
+  serverTiming: () => 'spa;desc="web-1"',
+  revalidate: 'add',
+  missing: undefined,
+  isLast: false,
+} as const
+
 function edited(isLast: boolean, ...lines: string[]): string | undefined {
   const answer = parseAnswer(Buffer.from([...lines, '', ''].join('\r\n')), 'GET')
   if (!answer) throw new Error('not an answer')
-  return editAnswer(answer, { serverTiming: () => 'spa;desc="web-1"', isLast })?.toString()
+  return editAnswer(answer, { ...edits, isLast })?.toString()
 }
-
-t.test('a request for a page is known by what browsers send', async t => {
-  const cases: [expected: boolean, lines: string[]][] = [
-    [true, ['GET / HTTP/1.1', 'Sec-Fetch-Dest: document', 'Accept: text/html']],
-    [true, ['GET / HTTP/1.1', 'Sec-Fetch-Dest: iframe']],
-    [true, ['HEAD / HTTP/1.1', 'Sec-Fetch-Dest: frame']],
-    [true, ['GET / HTTP/1.1', 'Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8']],
-    [true, ['GET / HTTP/1.1', 'Sec-Fetch-Dest: empty', 'Accept: text/html']], // a service worker, or the client that verifies
-    [false, ['GET / HTTP/1.1', 'Sec-Fetch-Dest: empty', 'Accept: */*']],
-    [false, ['GET / HTTP/1.1', 'Sec-Fetch-Dest: script', 'Accept: text/html']],
-    [false, ['GET / HTTP/1.1', 'Sec-Fetch-Dest: image', 'Accept: */*']],
-    [false, ['GET / HTTP/1.1', 'Accept: */*']],
-    [false, ['GET / HTTP/1.1']],
-    [false, ['POST / HTTP/1.1', 'Sec-Fetch-Dest: document', 'Accept: text/html']],
-  ]
-  for (const [expected, lines] of cases) {
-    t.equal(isDocumentRequest(request(...lines, 'Host: a')), expected, lines.join(' | '))
-  }
-})
 
 t.test('a page is asked for whole and unconditionally; an asset as it was', async t => {
   const message = request(
@@ -105,4 +94,79 @@ t.test('an answer of our own server speaks of the client’s connection', async 
   const answer = parseAnswer(Buffer.from('HTTP/1.1 200 OK\r\nConnection: close\r\nA: b\r\n\r\n'), 'GET')!
   t.equal(reconnect(answer, false).toString(), 'HTTP/1.1 200 OK\r\nA: b\r\n\r\n')
   t.equal(reconnect(answer, true).toString(), 'HTTP/1.1 200 OK\r\nA: b\r\nConnection: close\r\n\r\n')
+})
+
+t.test('where the pod says so, a page that says nothing of caching is left to say nothing', async t => {
+  const answer = parseAnswer(Buffer.from('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n'), 'GET')!
+  t.equal(
+    editAnswer(answer, { ...edits, revalidate: 'off' })?.toString(),
+    'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nServer-Timing: spa;desc="web-1"\r\n\r\n',
+  )
+})
+
+t.test('what an answer makes of an asset that is not there', async t => {
+  const html = 'Content-Type: text/html; charset=utf-8'
+  const cases: [kind: Kind, expected: ReturnType<typeof missingAsset>, lines: string[]][] = [
+    ['asset', 'page', ['HTTP/1.1 200 OK', html]],
+    ['asset', 'stored', ['HTTP/1.1 404 Not Found']],
+    [
+      'asset',
+      'stored',
+      ['HTTP/1.1 404 Not Found', html, 'Cache-Control: public, max-age=31536000, immutable'],
+    ],
+    ['asset', undefined, ['HTTP/1.1 404 Not Found', 'Cache-Control: no-store']],
+    ['asset', undefined, ['HTTP/1.1 404 Not Found', 'Cache-Control: max-age=0, No-Cache']],
+    ['asset', undefined, ['HTTP/1.1 200 OK', 'Content-Type: text/javascript']],
+    ['asset', undefined, ['HTTP/1.1 200 OK']],
+    ...[201, 203, 204, 206, 301, 302, 304, 400, 401, 403, 410, 500, 503].map(
+      status => ['asset', undefined, [`HTTP/1.1 ${status} X`, html]] as [Kind, undefined, string[]],
+    ),
+    ['document', undefined, ['HTTP/1.1 200 OK', html]],
+    ['document', undefined, ['HTTP/1.1 404 Not Found', html]],
+    ['other', undefined, ['HTTP/1.1 200 OK', html]],
+    ['other', undefined, ['HTTP/1.1 404 Not Found']],
+  ]
+  for (const [kind, expected, lines] of cases) {
+    const answer = parseAnswer(Buffer.from([...lines, '', ''].join('\r\n')), 'GET')!
+    t.equal(missingAsset(kind, answer), expected, `${kind}: ${lines.join(' | ')}`)
+  }
+})
+
+t.test('a page in an asset’s place keeps nothing of its body, and what is not about it', async t => {
+  const answer = parseAnswer(
+    Buffer.from(
+      [
+        'HTTP/1.1 200 Ja',
+        'Date: d',
+        'Content-Type: text/html',
+        'content-encoding: gzip',
+        'Transfer-Encoding: chunked',
+        'Set-Cookie: a=b',
+        'ETag: "e"',
+        'Last-Modified: l',
+        'Cache-Control: max-age=9',
+        'Link: </x.js>; rel=preload',
+        'Access-Control-Allow-Origin: *',
+        '',
+        '',
+      ].join('\r\n'),
+    ),
+    'GET',
+  )!
+  t.equal(
+    editAnswer(answer, { ...edits, missing: 'page', isLast: true })?.toString(),
+    'HTTP/1.1 404 Not Found\r\nDate: d\r\nSet-Cookie: a=b\r\nAccess-Control-Allow-Origin: *\r\n' +
+      'Cache-Control: no-store\r\nX-SPA-Missing: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
+  )
+})
+
+t.test('the app’s own 404 keeps its body and may not be stored', async t => {
+  const answer = parseAnswer(
+    Buffer.from('HTTP/1.1 404 Weg\r\nContent-Length: 4\r\nETag: "e"\r\nExpires: later\r\n\r\n'),
+    'GET',
+  )!
+  t.equal(
+    editAnswer(answer, { ...edits, missing: 'stored' })?.toString(),
+    'HTTP/1.1 404 Weg\r\nContent-Length: 4\r\nCache-Control: no-store\r\nX-SPA-Missing: 1\r\n\r\n',
+  )
 })

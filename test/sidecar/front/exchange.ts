@@ -90,7 +90,7 @@ t.test('a 304 to a script that asks for HTML passes unchanged', async t => {
 
 t.test('the client’s address is added where none is told', async t => {
   const app = await answering(t, () => ok('x'))
-  const { dial } = await openFront(t, app.port, { forwarded: 'add' })
+  const { dial } = await openFront(t, app.port, { edits: { forwarded: 'add' } })
   const client = dial()
   client.write(get('/1') + get('/2', 'X-FORWARDED-FOR: 1.2.3.4'))
   await client.until(/x[^]*\r\nx/)
@@ -102,7 +102,7 @@ t.test('the client’s address is added where none is told', async t => {
 
 t.test('an IPv4 client of a dual-stack listener is told as IPv4', async t => {
   const app = await answering(t, () => ok('x'))
-  const { dial, front } = await openFront(t, app.port, { forwarded: 'add', listen: { port: 0 } })
+  const { dial, front } = await openFront(t, app.port, { edits: { forwarded: 'add' }, listen: { port: 0 } })
   t.equal(front.address()?.address, '::')
   const client = dial()
   client.write(get('/'))

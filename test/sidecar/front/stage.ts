@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { Fields } from '../../../protocol/log.ts'
+import type { EditOptions } from '../../../sidecar/front/edits.ts'
 import { createFront } from '../../../sidecar/front/front.ts'
 import type { Front, FrontOptions } from '../../../sidecar/front/front.ts'
 
@@ -26,7 +27,7 @@ export interface Stage {
 export async function openFront(
   t: Test,
   appPort: number,
-  options: Partial<FrontOptions> = {},
+  { edits, ...options }: Partial<Omit<FrontOptions, 'edits'>> & { edits?: Partial<EditOptions> } = {},
 ): Promise<Stage> {
   const logged: Stage['logged'] = []
   const front = createFront({
@@ -34,7 +35,7 @@ export async function openFront(
     app: { host: '127.0.0.1', port: appPort },
     versionSocket: '/nowhere/version.sock',
     serverTiming: () => serverTiming,
-    forwarded: 'off',
+    edits: { forwarded: 'off', revalidate: 'add', missing: 'refuse', ...edits },
     log: (message, fields) => void logged.push({ message, ...fields }),
     ...options,
   })
