@@ -25,7 +25,8 @@ const controlPlane = [
 const namespaces = ['unshare', 'nsenter', 'ip', 'iptables', 'conntrack', '/usr/lib/cni/bridge']
 const containers = ['containerd', 'runc', 'docker-registry', '/bin/busybox']
 const nodePrograms = kubernetes('kube-scheduler', 'kubelet', 'kube-proxy')
-const node = ['root', ...namespaces, ...containers, ...nodePrograms, ...imageBuilding, 'chromium']
+const browsers = ['chromium', 'firefox-esr', 'WebKitWebDriver', 'Xvfb']
+const node = ['root', ...namespaces, ...containers, ...nodePrograms, ...imageBuilding, ...browsers]
 const tiers = [
   { tier: '1', name: 'tier 1', needs: [], run: () => tap(unitTests(), ['--jobs=2']) },
   { tier: '1', name: 'tier 1 in the image', needs: ['root', ...imageBuilding], run: inImage },

@@ -1,11 +1,12 @@
-// The main job, whole: real pods from our images on a real kubelet, and a real browser on the Service.
+// The main job, whole: real pods from our images on a real kubelet, and the three browser engines on the Service.
 
 import t from 'tap'
+import { engines, launch } from '../browsers/browser.ts'
 import { until } from '../cluster/wait.ts'
-import { openBrowser } from './browser.ts'
-import type { Tab } from './browser.ts'
 import { deployWeb, install } from './installation.ts'
 import type { Cluster } from './installation.ts'
+import { openTab } from './tab.ts'
+import type { Tab } from './tab.ts'
 
 const namespace = 'shop'
 
@@ -22,10 +23,16 @@ t.test(
         ['web', 'spa-reloader'],
         'injected under Pod Security restricted',
       )
-    const open = await openBrowser(t)
-    const tabs = [await open(url), await open(url), await open(url)]
+    const browsers = []
+    for (const engine of engines) {
+      const browser = await launch(engine)
+      t.teardown(browser.close)
+      browsers.push(browser)
+    }
+    const tabs: Tab[] = []
+    for (const browser of browsers) tabs.push(await openTab(browser, url))
     // Each pod has a tab, so the last old pod that goes has one too.
-    while (!(await everyPodHasTabs(cluster)) && tabs.length < 20) tabs.push(await open(url))
+    while (!(await everyPodHasTabs(cluster)) && tabs.length < 20) tabs.push(await openTab(browsers[0]!, url))
     t.ok(await everyPodHasTabs(cluster), `${tabs.length} tabs, some on each pod`)
     t.same(
       await versions(tabs),
@@ -45,11 +52,7 @@ t.test(
         await versions(tabs),
         tabs.map(() => 'two'),
       )
-      for (const tab of tabs)
-        t.same(
-          (await tab.told()).map(({ event }) => event),
-          ['updated'],
-        )
+      for (const tab of tabs) t.same(await tab.told(), ['updated'])
     })
 
     await t.test('a rollback', async t => {
@@ -67,15 +70,11 @@ t.test(
       await cluster.inNamespace(namespace, 'rollout restart deployment/web')
       await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=120s')
       for (const tab of tabs)
-        await tab.page.waitForFunction(() => {
-          const { target, status } = window.spaReloader!.state
+        await until('the tab to know of it', async () => {
+          const { target, status } = await tab.state()
           return target?.revision === 4 && status === 'current'
         })
-      for (const tab of tabs)
-        t.same(
-          (await tab.told()).filter(({ event }) => event === 'update'),
-          [],
-        )
+      for (const tab of tabs) t.notOk(await isTold(tab))
     })
 
     await t.test('a re-pushed tag and a restart', async t => {
@@ -113,7 +112,7 @@ async function allTold(t: Tap, cluster: Cluster, tabs: readonly Tab[], revision:
 type Tap = Pick<typeof t, 'equal'>
 
 async function isTold(tab: Tab): Promise<boolean> {
-  return (await tab.told()).some(({ event }) => event === 'update')
+  return (await tab.told()).includes('update')
 }
 
 interface DeploymentObject {

@@ -1,0 +1,46 @@
+// Chromium by its DevTools protocol, Firefox by WebDriver BiDi.
+
+import { launch } from 'puppeteer-core'
+import type { LaunchOptions } from 'puppeteer-core'
+import type { Browser } from './browser.ts'
+
+const options: Record<'chromium' | 'firefox', LaunchOptions> = {
+  chromium: {
+    browser: 'chrome',
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--no-sandbox', // we may be root
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  },
+  firefox: { browser: 'firefox', executablePath: '/usr/bin/firefox-esr' },
+}
+
+export async function launchPuppeteer(engine: 'chromium' | 'firefox'): Promise<Browser> {
+  const browser = await launch({
+    ...options[engine],
+    headless: true,
+    acceptInsecureCerts: true,
+    defaultViewport: null,
+    protocolTimeout: 60_000,
+  })
+  return {
+    engine,
+    async open(url) {
+      const page = await browser.newPage()
+      await page.goto(url, { waitUntil: 'load' })
+      return {
+        goto: async url => void (await page.goto(url, { waitUntil: 'load' })),
+        evaluate: (run, ...args) => page.evaluate(run as never, ...args),
+        setOffline: offline => page.setOfflineMode(offline),
+        close: () => page.close(),
+      }
+    },
+    close: () => browser.close(),
+  }
+}

@@ -1,0 +1,61 @@
+// A tab of the sample app, in any engine.
+
+import type { SpaState } from '../../client/api.ts'
+import type { Browser, Page } from '../browsers/browser.ts'
+import { until } from '../cluster/wait.ts'
+
+/** What the page has noted (test/cluster/app/page.js). */
+export interface Note {
+  /** Milliseconds since 1970, by this machine's clock. */
+  at: number
+  what: 'load' | 'restored' | 'update' | 'withdrawn' | 'updated'
+  /** What the page that noted it shows. */
+  version: string
+  /** The target that the client told of: the digest's 64 hex digits, and the Deployment's revision. */
+  id: string
+  revision: number
+}
+
+export interface Tab {
+  page: Page
+  /** What the app shows. */
+  version(): Promise<string | null>
+  state(): Promise<SpaState>
+  /** All that the tab has seen, reloads included, in order. */
+  notes(): Promise<Note[]>
+  /** What the client has told since the document was loaded. */
+  told(): Promise<Note['what'][]>
+  /** Reloads as the app's button would. */
+  reload(): Promise<void>
+}
+
+/** Resolves once the client knows that its page is current. */
+export async function openTab(browser: Browser, url: string): Promise<Tab> {
+  const page = await browser.open(url)
+  const tab: Tab = {
+    page,
+    version: () => page.evaluate(() => document.getElementById('version')?.textContent ?? null),
+    state: () => page.evaluate(() => window.spaReloader!.state),
+    notes: () => page.evaluate(() => JSON.parse(sessionStorage.getItem('notes') ?? '[]') as Note[]),
+    async told() {
+      const whats = (await tab.notes()).map(({ what }) => what)
+      return whats.slice(whats.lastIndexOf('load') + 1)
+    },
+    async reload() {
+      const loads = await countLoads()
+      await page.evaluate(() => void window.spaReloader!.reload())
+      await until('the reload', async () => (await countLoads()) > loads)
+      await isCurrent()
+    },
+  }
+  await isCurrent()
+  return tab
+
+  async function countLoads(): Promise<number> {
+    return (await tab.notes()).filter(({ what }) => what === 'load').length
+  }
+
+  function isCurrent(): Promise<boolean> {
+    return until('the page to be current', async () => (await tab.state()).status === 'current')
+  }
+}
