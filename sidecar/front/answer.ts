@@ -31,15 +31,18 @@ export function isInterim({ status }: Answer): boolean {
 }
 
 function bodyOf(head: Head, status: number, method: string, isOld: boolean): Answer['body'] | undefined {
-  if (status === 101) return 'tunnel'
+  if (status === 101 || (method === 'CONNECT' && status >= 200 && status < 300)) return 'tunnel'
   if (status < 200 || status === 204 || status === 304) return 0
   if (method === 'HEAD') return 0
-  if (method === 'CONNECT' && status < 300) return 'tunnel'
   const codings = fields(head, 'transfer-encoding')
   const lengths = fields(head, 'content-length')
   if (codings.length > 0) {
     if (isOld || lengths.length > 0) return undefined
-    return /(^|[,\s])chunked$/i.test(codings.at(-1)!) ? 'chunked' : 'until-close'
+    const listed = codings.join(',').toLowerCase().split(',')
+    const at = listed.findIndex(coding => coding.trim() === 'chunked')
+    if (at === -1) return 'until-close'
+    // Twice or before another, as no sender may have it: readers disagree on where that ends.
+    return at === listed.length - 1 ? 'chunked' : undefined
   }
   if (lengths.length === 0) return 'until-close'
   return lengths.length === 1 ? parseLength(lengths[0]!) : undefined

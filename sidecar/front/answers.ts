@@ -15,7 +15,10 @@ export interface AnswerSink {
   write(bytes: Buffer): unknown
   /** A final answer has ended. */
   end(): void
-  /** From here on the bytes are no messages, or none that can be told apart. `rest` has not been written. */
+  /**
+   * From here on the bytes are no messages, or none that can be told apart, and are written as they come. `rest` has not been
+   * written.
+   */
   leave(why: Leaving, rest: Buffer): void
 }
 
@@ -37,15 +40,22 @@ export interface Answers {
   isBetween(): boolean
 }
 
+const none = Buffer.alloc(0)
+
 export function createAnswers(sink: AnswerSink): Answers {
   const heads = createHeadReader()
   let body: Body | undefined
   let takeBody: ((bytes: Buffer) => void) | undefined
   let hasLeft = false
 
-  return { take, held: () => heads.held(), isBetween: () => !body && !heads.hasBegun() }
+  return {
+    take,
+    held: () => (hasLeft ? none : heads.held()),
+    isBetween: () => !hasLeft && !body && !heads.hasBegun(),
+  }
 
   function take(chunk: Buffer): void {
+    if (hasLeft) return void sink.write(chunk)
     let written = 0
     let at = 0
     while (at < chunk.length && !hasLeft) {
@@ -56,7 +66,7 @@ export function createAnswers(sink: AnswerSink): Answers {
           if (from < at) takeBody(part(chunk, from, at))
           written = at
         }
-        if (body.isBroken) return leave('unframed', chunk.subarray(written))
+        if (body.fault) return leave('unframed', chunk.subarray(written))
         if (!body.isDone) break
         body = undefined
         // The answer's bytes go before whatever its end sets off.
@@ -70,10 +80,15 @@ export function createAnswers(sink: AnswerSink): Answers {
       const head = heads.read(chunk, at)
       if (typeof head === 'string') {
         write(chunk, written, at)
-        return head === 'more' ? undefined : leave('unframed', heads.held())
+        return head === 'more' ? undefined : leaveUnframed(heads.held())
       }
       const answer = parseAnswer(head.bytes, method)
-      const isFinal = answer && answer.body !== 'tunnel' && !isInterim(answer)
+      if (!answer) {
+        write(chunk, written, at)
+        const rest = chunk.subarray(head.isInChunk ? at : head.end)
+        return leaveUnframed(head.isInChunk ? rest : Buffer.concat([head.bytes, rest]))
+      }
+      const isFinal = answer.body !== 'tunnel' && !isInterim(answer)
       const change = isFinal ? sink.begin(answer) : undefined
       if (change?.head || !head.isInChunk) {
         write(chunk, written, at)
@@ -86,7 +101,6 @@ export function createAnswers(sink: AnswerSink): Answers {
         write(chunk, written, at)
         written = at
       }
-      if (!answer) return leave('unframed', chunk.subarray(written))
       if (answer.body === 'tunnel' || answer.body === 'until-close') {
         write(chunk, written, at)
         return leave(answer.body, chunk.subarray(at))
@@ -104,6 +118,11 @@ export function createAnswers(sink: AnswerSink): Answers {
 
   function write(chunk: Buffer, from: number, to: number): void {
     if (from < to) sink.write(part(chunk, from, to))
+  }
+
+  /** Browsers take an upgrade with bare LFs for one all the same. */
+  function leaveUnframed(rest: Buffer): void {
+    leave(/^HTTP\/1\.[01] 101[ \r\n]/.test(rest.toString('latin1', 0, 13)) ? 'tunnel' : 'unframed', rest)
   }
 
   function leave(why: Leaving, rest: Buffer): void {

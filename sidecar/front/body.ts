@@ -7,8 +7,10 @@ export interface Body {
   /** Takes the chunk from that offset; returns the offset up to which its bytes belong to the body. */
   read(chunk: Buffer, from: number): number
   isDone: boolean
-  isBroken: boolean
+  fault: BodyFault | undefined
 }
+
+export type BodyFault = 'chunked' | 'chunk-line' | 'trailer'
 
 /** Takes the framing: a length in bytes, or chunked. */
 export function createBody(framing: number | 'chunked'): Body {
@@ -24,7 +26,7 @@ export function parseLength(value: string): number | undefined {
 
 function createSized(length: number): Body {
   let left = length
-  const body: Body = { read, isDone: length === 0, isBroken: false }
+  const body: Body = { read, isDone: length === 0, fault: undefined }
   return body
 
   function read(chunk: Buffer, from: number): number {
@@ -40,6 +42,10 @@ const LF = 10
 const COLON = 58
 const SEMICOLON = 59
 const maxSizeDigits = 13 // 2^52 - 1: every sum stays exact
+const maxLineBytes = 4_000 // of a chunk's line, and of all trailers: Go reads no more than 4 KiB of either
+// Of lines beyond what small chunks need: extensions mean nothing, and cost the app (CVE-2023-39326, CVE-2024-22019).
+const maxOverhead = 16 * 1024
+const fairLineBytes = 16
 
 type State =
   | 'size'
@@ -58,7 +64,10 @@ function createChunked(): Body {
   let state: State = 'size'
   let size = 0
   let digits = 0
-  const body: Body = { read, isDone: false, isBroken: false }
+  /** Of this chunk's line, then of the trailers. */
+  let lineBytes = 0
+  let overhead = 0
+  const body: Body = { read, isDone: false, fault: undefined }
   return body
 
   function read(chunk: Buffer, from: number): number {
@@ -72,10 +81,9 @@ function createChunked(): Body {
         continue
       }
       const after = step(chunk[at]!)
-      if (!after) {
-        body.isBroken = true
-        return at
-      }
+      if (!after) body.fault ??= 'chunked'
+      else if (++lineBytes > maxLineBytes) body.fault = after.startsWith('trailer') ? 'trailer' : 'chunk-line'
+      if (!after || body.fault) return at
       state = after
       at++
       if (body.isDone) return at
@@ -94,6 +102,9 @@ function createChunked(): Body {
       case 'size-lf':
         if (byte !== LF) return undefined
         digits = 0
+        overhead = Math.max(0, overhead + lineBytes - fairLineBytes - 2 * size)
+        lineBytes = 0
+        if (overhead > maxOverhead) body.fault = 'chunk-line'
         return size === 0 ? 'trailer' : 'data'
       case 'data':
         return 'data'

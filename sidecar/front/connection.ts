@@ -71,6 +71,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     endBody,
     end: endApp,
     refuse,
+    surplus,
     leave: spliceWhole,
   })
   const answers = createAnswers({
@@ -92,6 +93,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   let refusal: Refusal | undefined
   /** The connection ends with the answers that are awaited now. */
   let isLast = false
+  /** What the app sends can no longer be told apart: it passes until the app ends. */
+  let isUnframed = false
   let isOver = false
   let idleTimer: NodeJS.Timeout | undefined
   let endTimer: NodeJS.Timeout | undefined
@@ -127,7 +130,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   }
 
   function isBusy(): boolean {
-    return isSwitching || turn !== undefined || awaited.length >= maxAwaited
+    return !isUnframed && (isSwitching || turn !== undefined || awaited.length >= maxAwaited)
   }
 
   function begin(request: Request): Buffer | undefined | 'ours' {
@@ -258,8 +261,20 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function leave(why: Leaving, rest: Buffer): void {
     if (isOver) return
     if (awaited[0]?.isReplaced) return finish()
-    if (why === 'unframed' || why === 'unasked') counters.unframed++
-    if (app) splice(app, rest, requests.rest())
+    if (why === 'tunnel' && isSwitching && awaited.length === 1 && app)
+      return splice(app, rest, requests.rest())
+    isUnframed = why !== 'until-close'
+    if (isUnframed) counters.unframed++
+    // No other request is taken: its answer could not be found, and it might be one for the version server.
+    endWithAwaited()
+    if (rest.length > 0) writeClient(rest)
+    if (turn) surplus()
+    requests.resume()
+  }
+
+  /** To the client the answer that we cannot frame has ended: it learns that this connection has, and uses another. */
+  function surplus(): void {
+    if (isUnframed) app?.end()
   }
 
   function onAppEnd(): void {

@@ -55,8 +55,8 @@ export function parseRequest(bytes: Buffer): Request | Refusal {
   if (!lines) return bad('field-line')
   if (lines.length > maxHeadLines * 3) return { status: 431, why: 'too-many-lines' }
   const head = { bytes, lines }
-  const hosts = fields(head, 'host').length
-  if (hosts > 1 || (hosts === 0 && minor === 1)) return bad('host')
+  const hosts = fields(head, 'host')
+  if (hosts.length > 1 || (hosts.length === 0 && minor === 1) || !isHost(hosts[0] ?? '')) return bad('host')
   const body = framing(head, minor)
   if (typeof body === 'object') return body
   return {
@@ -126,6 +126,11 @@ export function isWebSocket(request: Request): boolean {
 
 function bad(why: string): Refusal {
   return { status: 400, why }
+}
+
+/** RFC 9112 §3.2, RFC 3986 §3.2.2. Empty where the target has no authority. */
+function isHost(value: string): boolean {
+  return /^(?:\[[\w.~!$&'()*+,;=:-]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})*)(?::\d*)?$/i.test(value)
 }
 
 /** Only what would break the line is refused; apps take bytes in targets that RFC 3986 does not allow. */

@@ -2,7 +2,7 @@
 // Its first bytes decide whether they are requests at all; until then nothing has been passed on.
 
 import { createBody } from './body.ts'
-import type { Body } from './body.ts'
+import type { Body, BodyFault } from './body.ts'
 import { createHeadReader } from './head-reader.ts'
 import { parseRequest, refusalOf } from './request.ts'
 import type { Refusal, Request } from './request.ts'
@@ -20,6 +20,8 @@ export interface RequestSink {
   end(): void
   /** No request is taken any more. `isInBody`: the app has a part of the one that is refused. */
   refuse(refusal: Refusal, isInBody: boolean): void
+  /** Bytes have come behind the last request, and are dropped. */
+  surplus(): void
   /** Not HTTP/1.x. The bytes are in `rest`. */
   leave(): void
 }
@@ -41,6 +43,12 @@ export interface Requests {
   /** Ends the timer. */
   close(): void
 }
+
+const bodyRefusals = {
+  chunked: { status: 400, why: 'chunked' },
+  'chunk-line': { status: 413, why: 'chunk-line' },
+  trailer: { status: 431, why: 'trailer' },
+} as const satisfies Record<BodyFault, Refusal>
 
 const headMs = 15_000 // slow heads are freed within 15 s; an honest one comes in one go
 const wordMs = 1_000 // for a client that speaks something else and waits for an answer to a single word
@@ -117,13 +125,13 @@ export function createRequests(sink: RequestSink): Requests {
     while (at < chunk.length) {
       if (body) {
         at = body.read(chunk, at)
-        if (!body.isBroken && !body.isDone) break
+        if (!body.fault && !body.isDone) break
         // These bytes go before whatever the end of the body sets off.
         write(chunk, written, at)
         written = at
-        const { isBroken } = body
+        const { fault } = body
         body = undefined
-        if (isBroken) return refuse({ status: 400, why: 'chunked' }, true)
+        if (fault) return refuse(bodyRefusals[fault], true)
         sink.endBody()
         continue
       }
@@ -131,7 +139,10 @@ export function createRequests(sink: RequestSink): Requests {
         write(chunk, written, at)
         return hold(chunk.subarray(at))
       }
-      if (isStopped) break
+      if (isStopped) {
+        sink.surplus()
+        break
+      }
       const head = heads.read(chunk, at)
       if (typeof head === 'string') {
         write(chunk, written, at)

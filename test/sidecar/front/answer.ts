@@ -24,6 +24,10 @@ t.test('how an answer ends', async t => {
     ['GET', ['HTTP/1.1 101 Switching Protocols', 'Upgrade: x'], 'tunnel'],
     ['CONNECT', ['HTTP/1.1 200 OK', 'Content-Length: 5'], 'tunnel'],
     ['CONNECT', ['HTTP/1.1 407 No', 'Content-Length: 5'], 5],
+    ['CONNECT', ['HTTP/1.1 204 No Content'], 'tunnel'],
+    ['CONNECT', ['HTTP/1.1 100 Continue'], 0],
+    ['GET', ['HTTP/1.1 200 OK', 'Transfer-Encoding: gzip', 'Transfer-Encoding: chunked'], 'chunked'],
+    ['GET', ['HTTP/1.1 200 OK', 'Transfer-Encoding: x chunked'], 'until-close'],
   ]
   for (const [method, lines, body] of cases)
     t.equal(parse(method, ...lines)?.body, body, `${method} ${lines.join(' | ')}`)
@@ -41,6 +45,9 @@ t.test('what cannot be framed is not an answer', async t => {
     ['HTTP/1.1 200 OK', 'Content-Length: five'],
     ['HTTP/1.1 200 OK', 'Content-Length: 5', 'Transfer-Encoding: chunked'],
     ['HTTP/1.0 200 OK', 'Transfer-Encoding: chunked'],
+    ['HTTP/1.1 200 OK', 'Transfer-Encoding: chunked, chunked'],
+    ['HTTP/1.1 200 OK', 'Transfer-Encoding: chunked', 'Transfer-Encoding: chunked'],
+    ['HTTP/1.1 200 OK', 'Transfer-Encoding: chunked, gzip'],
     ['HTTP/1.1 200 OK', 'no colon'],
     ['HTTP/1.1 200 OK', 'A: b', ' folded'],
     ['HTTP/1.1 200 OK', ...Array.from({ length: 201 }, () => 'A: b')],

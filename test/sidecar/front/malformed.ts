@@ -36,6 +36,11 @@ const cases: [status: number, what: string, bytes: string][] = [
   [400, 'more bytes than the chunk', `${chunked}1\r\nxy\r\n`],
   [400, 'another byte for the CR behind a chunk', `${chunked}1\r\nxy\n0\r\n\r\n`],
   [400, 'a bare LF behind a chunk', `${chunked}1\r\nx\n0\r\n\r\n`],
+  [413, 'a chunk line of 4 KiB', `${chunked}1;${'x'.repeat(4_001)}\r\nx\r\n`],
+  [413, 'more extensions than data', `${chunked}${`1;${'x'.repeat(3_000)}\r\nx\r\n`.repeat(6)}`],
+  [431, 'trailers of 4 KiB', `${chunked}0\r\nX: ${'y'.repeat(4_000)}\r\n\r\n`],
+  [431, 'many trailers', `${chunked}0\r\n${'X: y\r\n'.repeat(1_200)}\r\n`],
+  [400, 'a malformed Host', 'GET / HTTP/1.1\r\nHost: a/b\r\n\r\n'],
   [400, 'a malformed trailer', `${chunked}0\r\nX : y\r\n\r\n`],
   [400, 'a trailer ended by a bare LF', `${chunked}0\r\nX: y\n\r\n`],
 ]

@@ -96,7 +96,7 @@ t.test('a word and an end reach the app at once', async t => {
   t.equal(app.sockets[0]?.text(), 'quit')
 })
 
-t.test('an answer that nobody asked for passes, and what follows is spliced', async t => {
+t.test('an answer that nobody asked for passes, and its connection is not used again', async t => {
   const app = await rawApp(t, (socket, got) => void got.until('\r\n\r\n').then(() => socket.write(ok('one'))))
   const { dial, front } = await openFront(t, app.port)
   const client = dial()
@@ -104,8 +104,12 @@ t.test('an answer that nobody asked for passes, and what follows is spliced', as
   await client.until('one')
   app.sockets[0]?.write('unasked')
   await client.until('unasked')
-  client.write('anything\n')
-  await app.sockets[0]?.until('anything\n')
+  client.write(get('/2'))
+  t.equal(await app.sockets[0]?.ended, 'end')
+  app.sockets[0]?.socket.end('more')
+  t.equal(await client.ended, 'end')
+  t.equal(client.text(), `${ok('one')}unaskedmore`)
+  t.equal(app.sockets[0]?.text(), get('/'))
   t.match(front.counters, { unframed: 1, opaque: 0 })
 })
 

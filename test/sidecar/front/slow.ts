@@ -12,6 +12,7 @@ function reader() {
     write: () => {},
     endBody: () => {},
     end: () => {},
+    surplus: () => {},
     refuse: ({ status }) => void events.push(String(status)),
     leave: () => void events.push('leave'),
   })

@@ -1,8 +1,7 @@
 // Messages cut at every place, and cut and mangled at random: what comes out must not depend on how the bytes arrived.
 
 import t from 'tap'
-import { createAnswers } from '../../../sidecar/front/answers.ts'
-import { createRequests } from '../../../sidecar/front/requests.ts'
+import { parts, readAnswers, readRequests, seeded, splits } from './reader.ts'
 
 const requests: Record<string, string> = {
   'a plain request': 'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
@@ -40,89 +39,6 @@ const answers: Record<string, [methods: string[], text: string]> = {
   'an answer that nobody asked for': [['GET'], 'HTTP/1.1 204 No\r\n\r\nHTTP/1.1 408 Slow\r\n\r\n'],
   'no HTTP': [['GET'], 'HTTP/1.1 200 OK\nContent-Length: 0\n\n'],
   'no chunks': [['GET'], 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz'],
-}
-
-/** Feeds the chunks; returns all that came out, as one text. A sink that is never free again holds what follows. */
-function readRequests(chunks: Buffer[]): string {
-  let out = ''
-  let isBusy = false
-  let isOver = false
-  const reader = createRequests({
-    isBusy: () => isBusy,
-    begin({ method, target, isSwitching }) {
-      out += `<${method} ${target}>`
-      isBusy = isSwitching
-      if (!target.includes('/__spa/')) return undefined
-      isBusy = true
-      return 'ours'
-    },
-    write: bytes => void (out += bytes.toString('latin1')),
-    endBody: () => void (out += '<end of body>'),
-    end: () => void (out += '<end>'),
-    refuse({ status }, isInBody) {
-      out += `<${status} ${isInBody ? 'body' : 'head'}>`
-      isOver = true
-    },
-    leave() {
-      out += '<leave>'
-      isOver = true
-    },
-  })
-  let rest = Buffer.alloc(0)
-  for (const chunk of chunks) {
-    if (isOver) rest = Buffer.concat([rest, chunk])
-    else reader.take(chunk)
-  }
-  if (!isOver) reader.end()
-  const isRefused = /<\d+ \w+>$/.test(out) // what follows a refusal is of no interest, and is not kept
-  reader.close()
-  return isRefused ? out : `${out}<rest ${Buffer.concat([reader.rest(), rest]).toString('latin1')}>`
-}
-
-function readAnswers(methods: string[], chunks: Buffer[]): string {
-  const awaited = [...methods]
-  let out = ''
-  let why = ''
-  const reader = createAnswers({
-    awaited: () => awaited[0],
-    begin: ({ status }) => void (out += `<${status}>`),
-    write: bytes => void (out += bytes.toString('latin1')),
-    end() {
-      out += '<end>'
-      awaited.shift()
-    },
-    leave(reason, rest) {
-      why = `<${reason}>`
-      out += rest.toString('latin1')
-    },
-  })
-  for (const chunk of chunks) {
-    if (why === '') reader.take(chunk)
-    else out += chunk.toString('latin1')
-  }
-  return (
-    out +
-    reader
-      .held()
-      .toString('latin1')
-      .repeat(why === '' ? 1 : 0) +
-    why
-  )
-}
-
-function* splits(bytes: Buffer): Generator<Buffer[]> {
-  for (let first = 1; first < bytes.length; first++) {
-    yield [bytes.subarray(0, first), bytes.subarray(first)]
-    const second = first + 1 + ((first * 7) % 13)
-    if (second < bytes.length)
-      yield [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)]
-  }
-  yield Array.from(bytes, byte => Buffer.from([byte]))
-}
-
-/** Offsets in what is written may move against the notes between, so both are compared apart. */
-function parts(out: string): [notes: string, bytes: string] {
-  return [(out.match(/<[^>]*>/g) ?? []).join(''), out.replace(/<[^>]*>/g, '')]
 }
 
 t.test('requests come out the same wherever they are split', async t => {
@@ -211,14 +127,3 @@ t.test('mangled messages never throw, and read the same whole and in parts', asy
     if (parts(answered)[1] !== text) t.fail(`bytes of an answer were lost: ${JSON.stringify(text)}`)
   }
 })
-
-/** Mulberry32: the same messages in every run. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
