@@ -27,6 +27,8 @@ export const option = {
   port: 'spa-reloader.io/port',
   /** `name` or `none`. Default: what fits. */
   capture: 'spa-reloader.io/capture',
+  /** Containers, separated by commas, whose images make the version. Default: the app's, and the init containers that bring its files. */
+  version: 'spa-reloader.io/version',
   /** `image` (default) or `id`: whether browsers are told the namespace and the image names. */
   expose: 'spa-reloader.io/expose',
   /** `add` (default: X-Forwarded-For where there is none) or `off`. */
@@ -45,6 +47,8 @@ export const annotation = {
   release: 'spa-reloader.io/release',
   /** Kubernetes' own: grows with each rollout and each rollback. */
   revision: 'deployment.kubernetes.io/revision',
+  /** Kubernetes' own, on a ReplicaSet that was rolled back to: the revisions that it had before. */
+  revisionHistory: 'deployment.kubernetes.io/revision-history',
   /** On Namespaces of OpenShift: the user ids that its pods may have. */
   openshiftUserIds: 'openshift.io/sa.scc.uid-range',
 } as const

@@ -3,7 +3,7 @@
 
 import { containerName, option } from '../protocol/names.ts'
 import { selects } from './objects.ts'
-import type { Container, PodTemplate, Service, ServicePort } from './objects.ts'
+import type { Container, PodSpec, PodTemplate, Service, ServicePort } from './objects.ts'
 
 export interface App {
   container: string
@@ -77,6 +77,38 @@ export function appContainer(
   const found = findApp(template, services, options)
   if ('app' in found) return found.app.container
   return appContainers(template).find(({ name }) => name === options.container)?.name
+}
+
+/**
+ * The names of the containers whose images make the version: the app's first, then the init containers that bring its files, which is to say
+ * that write into a volume that the app's container mounts too and that was empty before. An annotation may name others.
+ * Undefined where nothing tells which one is the app.
+ */
+export function versionContainers(
+  template: PodTemplate,
+  services: readonly Service[],
+  defaults: Record<string, string> = {},
+): string[] | undefined {
+  const { annotations, spec } = template
+  const named = namedContainers(spec, annotations[option.version] ?? defaults[option.version] ?? '')
+  if (named) return named
+  const app = appContainer(template, services, defaults)
+  return app === undefined ? undefined : [app, ...bringing(spec, app)]
+}
+
+/** Takes names, separated by commas; returns undefined unless the pod has a container or an init container of each name. */
+export function namedContainers({ containers, initContainers }: PodSpec, text: string): string[] | undefined {
+  const present = new Set([...containers, ...initContainers].map(({ name }) => name))
+  const names = text.split(',').map(name => name.trim())
+  return names.every(name => present.has(name)) ? [...new Set(names)] : undefined
+}
+
+function bringing({ containers, initContainers, emptyDirs }: PodSpec, app: string): string[] {
+  const mounts = containers.find(({ name }) => name === app)?.mounts ?? []
+  const shared = emptyDirs.filter(volume => mounts.includes(volume))
+  return initContainers
+    .filter(({ mounts }) => mounts.some(volume => shared.includes(volume)))
+    .map(({ name }) => name)
 }
 
 export function appOptions(

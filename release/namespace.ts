@@ -123,18 +123,13 @@ export function copyNamespace({ api, namespace, log, onMoved }: NamespaceCopiesO
       pods: [...pods.objects.values()],
       services: [...services.objects.values()],
       defaults,
-      others: otherVersions(deployment.name, recordOf),
+      others: otherRecords(deployment.name, recordOf),
     }
     return nextRelease(last, world, now)
   }
 
-  function otherVersions(name: string, recordOf: Around['recordOf']): Map<string, string> {
-    const versions = new Map<string, string>()
-    for (const other of deployments.objects.values()) {
-      if (other.name === name) continue
-      for (const { hash, id } of recordOf(other.name)?.replicaSets ?? [])
-        if (id !== '') versions.set(hash, id)
-    }
-    return versions
+  function otherRecords(name: string, recordOf: Around['recordOf']): ReleaseRecord[] {
+    const names = [...deployments.objects.values()].map(deployment => deployment.name)
+    return names.flatMap(other => (other === name ? [] : (recordOf(other) ?? [])))
   }
 }

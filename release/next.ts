@@ -2,13 +2,16 @@
 // It is called whenever something moved, so it must say "nothing new" (the same record) when nothing that browsers care about did.
 
 import { isDeepStrictEqual } from 'node:util'
+import { annotation } from '../protocol/names.ts'
 import type { ReleaseState, Version, Why } from '../protocol/release.ts'
-import { appContainer } from './app.ts'
+import { versionContainers } from './app.ts'
 import { selects } from './objects.ts'
 import type { Deployment, Pod, ReplicaSet, Service } from './objects.ts'
 import type { ReleaseRecord } from './record.ts'
-import { isReady, isServing } from './rollout.ts'
-import { knownRows, nextVersions } from './versions.ts'
+import { isReady } from './rollout.ts'
+import { previousOf, renamed, settle } from './previous.ts'
+import { liveVersions, otherRows, sharedServices } from './neighbours.ts'
+import { knownRows, nextVersions, settleVersion } from './versions.ts'
 import type { ReplicaSetRecord } from './versions.ts'
 
 /** What one Deployment's state depends on. Everything is of its namespace. */
@@ -21,8 +24,8 @@ export interface World {
   services: readonly Service[]
   /** The Namespace's annotations: defaults of the options. */
   defaults?: Record<string, string>
-  /** What other Deployments' pods run: pod-template-hash → id. */
-  others: ReadonlyMap<string, string>
+  /** The last records of the other Deployments. */
+  others: readonly ReleaseRecord[]
 }
 
 /**
@@ -34,7 +37,7 @@ export function nextRelease(
   world: World,
   now: Date,
 ): ReleaseRecord | undefined {
-  const { deployment, replicaSets } = world
+  const { deployment, replicaSets, services, defaults } = world
   const epoch = epochOf(deployment)
   const known = last?.state.epoch === epoch ? last : undefined
   if (known && isOlder(deployment, known)) return known
@@ -45,14 +48,18 @@ export function nextRelease(
     known?.replicaSets ?? [],
     replicaSets.map(replicaSet => ({
       replicaSet,
-      container: appContainer(replicaSet.template, world.services, world.defaults),
+      containers: versionContainers(replicaSet.template, services, defaults),
     })),
     pods,
   )
   const record = versions.find(({ uid }) => uid === target.uid)
   if (!record) return known
-  const isSameTarget = known?.targetUid === target.uid && known.deployment.revision === deployment.revision
-  // Kubernetes numbers a Deployment anew when its ReplicaSets were deleted; ours only grows, since tabs count their reloads by it.
+  const isSameTarget =
+    known?.targetUid === target.uid &&
+    known.deployment.revision === deployment.revision &&
+    !(known.state.phase === 'ready' && isOther(record, known.state.target))
+  // Kubernetes numbers a Deployment anew when its ReplicaSets were deleted, and not at all when a tag was pushed again while there was
+  // no pod; ours only grows, since tabs count their reloads by it.
   const revision = !known
     ? deployment.revision
     : isSameTarget
@@ -64,7 +71,14 @@ export function nextRelease(
   const phase =
     isLatched || (record.id !== '' && isReady(deployment, targetPods, otherPods)) ? 'ready' : 'rolling'
   const targetVersion: Version = { id: record.id, name: record.image }
-  const { settled, before } = settle(known, phase === 'ready' ? targetVersion : undefined)
+  const { settled, before } = settle(
+    renamed(known ?? { settled: null, before: null }, versions),
+    phase === 'ready' ? targetVersion : undefined,
+  )
+  const fronting = services.filter(service => selects(service, deployment.template.labels))
+  const shared = sharedServices(known?.services ?? [], fronting)
+  const own = knownRows(versions)
+  const others = otherRows(known?.others ?? [], own, shared, world.others)
   const state: Omit<ReleaseState, 'serial' | 'since'> = {
     namespace: deployment.namespace,
     name: deployment.name,
@@ -72,15 +86,23 @@ export function nextRelease(
     revision,
     phase,
     target: { ...targetVersion, hash: target.hash },
-    previous: targetVersion.id !== '' && targetVersion.id === settled?.id ? before : settled,
-    live: liveVersions(world, pods, versions),
-    known: knownRows(versions),
-    why: isSameTarget && known ? known.state.why : why(known, world, target, record),
+    previous: previousOf(targetVersion, { settled, before }),
+    live: liveVersions(world, fronting, pods, versions),
+    known: [...own, ...others],
+    why: isSameTarget && known ? known.state.why : why(known, target, record),
   }
-  const seen = { revision: deployment.revision, resourceVersion: deployment.resourceVersion }
   return revise(
     known,
-    { state, replicaSets: versions, settled, before, targetUid: target.uid, deployment: seen },
+    {
+      state,
+      replicaSets: phase === 'ready' ? settleVersion(versions, target.uid, targetPods) : versions,
+      settled,
+      before,
+      targetUid: target.uid,
+      deployment: { revision: deployment.revision, resourceVersion: deployment.resourceVersion },
+      services: shared,
+      others,
+    },
     now,
   )
 }
@@ -89,6 +111,11 @@ export function nextRelease(
 export function epochOf({ creationTimestamp, uid }: Pick<Deployment, 'creationTimestamp' | 'uid'>): string {
   const seconds = Math.floor(Date.parse(creationTimestamp) / 1000)
   return `${(Number.isFinite(seconds) ? seconds : 0).toString(36)}-${uid.slice(0, 8)}`
+}
+
+/** It was scaled to 0, and came back with bytes of which it had not reported a digest. */
+function isOther({ id, digests }: ReplicaSetRecord, version: Version): boolean {
+  return id !== version.id && !digests.includes(version.id)
 }
 
 /** By name, since a pod may arrive in our cache before its ReplicaSet: the controller names one `<Deployment>-<hash>`. */
@@ -108,43 +135,10 @@ function newest(replicaSets: readonly ReplicaSet[]): ReplicaSet | undefined {
   return [...replicaSets].sort((a, b) => (a.creationTimestamp < b.creationTimestamp ? 1 : -1))[0]
 }
 
-function settle(last: ReleaseRecord | undefined, ready: Version | undefined) {
-  const { settled = null, before = null } = last ?? {}
-  return ready && ready.id !== settled?.id ? { settled: ready, before: settled } : { settled, before }
-}
-
-function why(
-  last: ReleaseRecord | undefined,
-  world: World,
-  target: ReplicaSet,
-  { image }: ReplicaSetRecord,
-): Why {
+function why(last: ReleaseRecord | undefined, target: ReplicaSet, { image }: ReplicaSetRecord): Why {
   if (!last) return 'rollout'
-  // A new template gets a new ReplicaSet, so one that is not the newest has been used before.
-  const isUsedBefore =
-    world.replicaSets.some(({ creationTimestamp }) => creationTimestamp > target.creationTimestamp) ||
-    last.replicaSets.some(({ uid, revision }) => uid === target.uid && revision < last.deployment.revision)
-  if (isUsedBefore) return 'rollback'
+  if (target.annotations[annotation.revisionHistory]) return 'rollback'
   return last.state.target.name === image ? 'restart' : 'rollout'
-}
-
-/** What a request can reach: ready, non-terminating pods behind the Services that select the Deployment's pods; without one, its own. */
-function liveVersions(
-  { deployment, pods, services, others }: World,
-  own: readonly Pod[],
-  versions: readonly ReplicaSetRecord[],
-) {
-  const ids = new Map(versions.map(({ hash, id }) => [hash, id]))
-  const fronting = services.filter(service => selects(service, deployment.template.labels))
-  const reachable =
-    fronting.length === 0 ? own : pods.filter(pod => fronting.some(service => selects(service, pod.labels)))
-  const mine = new Set(own)
-  const counts = new Map<string, number>()
-  for (const pod of reachable.filter(isServing)) {
-    const id = mine.has(pod) ? ids.get(pod.hash) : others.get(pod.hash)
-    if (id) counts.set(id, (counts.get(id) ?? 0) + 1)
-  }
-  return [...counts].map(([id, count]) => ({ id, pods: count })).sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 function revise(

@@ -28,10 +28,16 @@ export interface Container {
   name: string
   image: string
   ports: ContainerPort[]
+  /** Names of the volumes that it mounts. */
+  mounts: string[]
 }
 
 export interface PodSpec {
   containers: Container[]
+  /** Those that end before the containers start, not the ones that go on running beside them. */
+  initContainers: Container[]
+  /** Names of the volumes that start out empty: what is in them was brought by a container. */
+  emptyDirs: string[]
 }
 
 export interface PodTemplate {
@@ -61,7 +67,7 @@ export interface ReplicaSet extends Meta {
 export interface ContainerStatus {
   name: string
   imageID: string
-  /** RFC 3339 by the node's clock; '' while the container is not running. */
+  /** RFC 3339 by the node's clock; '' while the container is not running. An init container has been. */
   startedAt: string
 }
 
@@ -72,6 +78,7 @@ export interface Pod extends Meta {
   /** Succeeded or Failed: it will not run again. */
   finished: boolean
   spec: PodSpec
+  /** Of its containers and init containers, whose names are different. */
   containerStatuses: ContainerStatus[]
 }
 
@@ -143,12 +150,21 @@ export function parsePod(data: unknown): Pod | undefined {
     ready: list(status.conditions).some(({ type, status }) => type === 'Ready' && status === 'True'),
     finished: status.phase === 'Succeeded' || status.phase === 'Failed',
     spec: parsePodSpec(data.spec),
-    containerStatuses: list(status.containerStatuses).map(container => ({
-      name: string(container.name),
-      imageID: string(container.imageID),
-      startedAt: string(object(object(container.state).running).startedAt),
-    })),
+    containerStatuses: [
+      ...list(status.containerStatuses).map(container => parseContainerStatus(container, ['running'])),
+      ...list(status.initContainerStatuses).map(container =>
+        parseContainerStatus(container, ['running', 'terminated']),
+      ),
+    ],
   }
+}
+
+function parseContainerStatus(
+  { name, imageID, state }: Record<string, unknown>,
+  started: ('running' | 'terminated')[],
+): ContainerStatus {
+  const times = started.map(kind => string(object(object(state)[kind]).startedAt))
+  return { name: string(name), imageID: string(imageID), startedAt: times.find(time => time !== '') ?? '' }
 }
 
 export function parseService(data: unknown): Service | undefined {
@@ -169,16 +185,28 @@ export function parseService(data: unknown): Service | undefined {
 }
 
 export function parsePodSpec(data: unknown): PodSpec {
+  const { containers, initContainers, volumes } = object(data)
   return {
-    containers: list(object(data).containers).map(container => ({
-      name: string(container.name),
-      image: string(container.image),
-      ports: list(container.ports).map(port => ({
-        name: string(port.name),
-        containerPort: number(port.containerPort),
-        protocol: string(port.protocol) || 'TCP',
-      })),
+    containers: list(containers).map(parseContainer),
+    initContainers: list(initContainers)
+      .filter(({ restartPolicy }) => restartPolicy !== 'Always')
+      .map(parseContainer),
+    emptyDirs: list(volumes)
+      .filter(({ emptyDir }) => isObject(emptyDir))
+      .map(({ name }) => string(name)),
+  }
+}
+
+function parseContainer({ name, image, ports, volumeMounts }: Record<string, unknown>): Container {
+  return {
+    name: string(name),
+    image: string(image),
+    ports: list(ports).map(port => ({
+      name: string(port.name),
+      containerPort: number(port.containerPort),
+      protocol: string(port.protocol) || 'TCP',
     })),
+    mounts: list(volumeMounts).map(({ name }) => string(name)),
   }
 }
 

@@ -1,22 +1,24 @@
 // The record behind a release state: what must be remembered so that the next state can be worked out, also after a restart.
 // It is the status of the Release object, and read from there only.
 
-import { isCount, isObject, isString, parseReleaseState } from '../protocol/release.ts'
-import type { ReleaseState, Version } from '../protocol/release.ts'
+import { isCount, isObject, isString, parseKnown, parseReleaseState } from '../protocol/release.ts'
+import type { Known, ReleaseState, Version } from '../protocol/release.ts'
 import { parseMeta } from './objects.ts'
 import type { Meta } from './objects.ts'
+import type { Settled } from './previous.ts'
 import type { ReplicaSetRecord } from './versions.ts'
 
-export interface ReleaseRecord {
+export interface ReleaseRecord extends Settled {
   state: ReleaseState
   replicaSets: ReplicaSetRecord[]
-  /** The version of the last revision that became ready, and the one before it. */
-  settled: Version | null
-  before: Version | null
   /** The ReplicaSet of the target: its uid. */
   targetUid: string
   /** The Deployment's revision, and its resourceVersion, when this record was made. */
   deployment: { revision: number; resourceVersion: string }
+  /** Names of the Services that select its pods, or once did. */
+  services: string[]
+  /** Rows of other Deployments behind them. */
+  others: Known[]
 }
 
 /** The record as the status of a Release: the state's own fields stand at the top, for `kubectl get` and for feeds. */
@@ -28,7 +30,7 @@ export function toStatus({ state, ...record }: ReleaseRecord): Record<string, un
 export function parseRecord(status: unknown): ReleaseRecord | undefined {
   const state = parseReleaseState(status)
   if (!state || !isObject(status) || !isObject(status.record)) return undefined
-  const { replicaSets, settled, before, targetUid, deployment } = status.record
+  const { replicaSets, settled, before, targetUid, deployment, services, others } = status.record
   if (!Array.isArray(replicaSets) || !isString(targetUid) || !isObject(deployment)) return undefined
   const { revision, resourceVersion } = deployment
   if (!isCount(revision) || !isString(resourceVersion)) return undefined
@@ -45,16 +47,32 @@ export function parseRecord(status: unknown): ReleaseRecord | undefined {
     before: parseVersion(before),
     targetUid,
     deployment: { revision, resourceVersion },
+    services: Array.isArray(services) ? services.filter(isString) : [],
+    others: parseKnown(others) ?? [],
   }
 }
 
 function parseReplicaSetRecord(data: unknown): ReplicaSetRecord | undefined {
   if (!isObject(data)) return undefined
-  const { uid, hash, revision, container, image, digests, id, idle } = data
-  if (!isString(uid) || !isString(hash) || !isCount(revision) || !isString(container) || !isString(image))
+  const { uid, hash, revision, containers, image, digests, id, idle, newestPod } = data
+  if (!isString(uid) || !isString(hash) || !isCount(revision) || !isString(image) || !isString(id))
     return undefined
-  if (!Array.isArray(digests) || !digests.every(isString) || !isString(id)) return undefined
-  return { uid, hash, revision, container, image, digests, id, idle: idle === true }
+  if (!areStrings(containers) || !areStrings(digests)) return undefined
+  return {
+    uid,
+    hash,
+    revision,
+    containers,
+    image,
+    digests,
+    id,
+    idle: idle === true,
+    newestPod: isString(newestPod) ? newestPod : '',
+  }
+}
+
+function areStrings(data: unknown): data is string[] {
+  return Array.isArray(data) && data.every(isString)
 }
 
 function parseVersion(data: unknown): Version | null {

@@ -1,53 +1,71 @@
 // Which ReplicaSets run the same bytes. For each one the record keeps the digests that its pods reported, because a runtime may report
 // several for one image: over time, and from node to node. Its id is the first of them; ReplicaSets of one image
-// with a digest in common are one version and share the oldest one's id.
+// with a digest in common are one version and share the oldest one's id. What a pod reports that was created after the rollout
+// is no evidence of that: its tag may have been pushed again.
 
 import type { Known } from '../protocol/release.ts'
-import { digestOf, pinnedDigest } from './image.ts'
+import { combineDigests, digestOf, pinnedDigest } from './image.ts'
 import type { Pod, ReplicaSet } from './objects.ts'
+import { isServing } from './rollout.ts'
 
 /** What the record keeps of one ReplicaSet. It outlives the ReplicaSet: tabs of a deleted one are still open. */
 export interface ReplicaSetRecord {
   uid: string
   hash: string
   revision: number
-  /** The app's container: once found it stays, for the Service that leads to it may be away for a moment. */
-  container: string
-  /** The app's image as written in the template. */
+  /** Those whose images make the version: once found they stay, for the Service that leads to the app may be away for a moment. */
+  containers: string[]
+  /** Their images as written in the template. */
   image: string
+  /** What its pods reported during its rollout: names of the same bytes. Of several containers, their digests combined. */
   digests: string[]
   /** The version that it runs; '' until a pod has reported a digest. */
   id: string
   /** It was scaled to 0, or given a new revision, and no pod has reported since: what it runs next may be other bytes. */
   idle: boolean
+  /** When the newest pod of its finished rollout was created, RFC 3339 by the API server's clock; '' while it is under way. */
+  newestPod: string
 }
 
 /** Tabs of older ones hold. 32 rows are about 3 KB of annotation; Kubernetes itself keeps 10 old ReplicaSets. */
 export const maxReplicaSets = 32
 
 /**
- * Takes the last records (oldest first), the ReplicaSets that exist now with their app's container as far as Services or annotations
- * tell, and all of the Deployment's pods. Returns the next records.
+ * Takes the last records (oldest first), the ReplicaSets that exist now with the containers of their version as far as Services or
+ * annotations tell, and all of the Deployment's pods. Returns the next records.
  */
 export function nextVersions(
   last: readonly ReplicaSetRecord[],
-  replicaSets: readonly { replicaSet: ReplicaSet; container: string | undefined }[],
+  replicaSets: readonly { replicaSet: ReplicaSet; containers: string[] | undefined }[],
   pods: readonly Pod[],
 ): ReplicaSetRecord[] {
   const existing = new Map(replicaSets.map(item => [item.replicaSet.uid, item]))
   const gone = last.filter(({ uid }) => !existing.has(uid))
   const next: ReplicaSetRecord[] = last.map(record => {
     const item = existing.get(record.uid)
-    return item ? observe(record, item.replicaSet, item.container, pods) : record
+    return item ? observe(record, item.replicaSet, item.containers, pods) : record
   })
   const recorded = new Set(last.map(({ uid }) => uid))
   const added = replicaSets
     .filter(({ replicaSet }) => !recorded.has(replicaSet.uid))
     .sort((a, b) => a.replicaSet.revision - b.replicaSet.revision)
-    .map(({ replicaSet, container }) =>
-      observe(undefined, replicaSet, container ?? lastContainer(last, replicaSet), pods),
+    .map(({ replicaSet, containers }) =>
+      observe(undefined, replicaSet, containers ?? lastContainers(last, replicaSet), pods),
     )
   return assignIds(forget([...next, ...added], gone))
+}
+
+/** Ends the rollout of a ReplicaSet: what pods report that are created from now on are no other names of its bytes. */
+export function settleVersion(
+  records: readonly ReplicaSetRecord[],
+  uid: string,
+  pods: readonly Pod[],
+): ReplicaSetRecord[] {
+  const created = pods.filter(isServing).map(({ creationTimestamp }) => creationTimestamp)
+  const newestPod = created.sort(compare).at(-1) ?? ''
+  return records.map(record =>
+    record.uid === uid && record.newestPod === '' ? { ...record, newestPod } : record,
+  )
 }
 
 /** The rows that let a page find out its own version: by its hash, or by an id under which it was once served. */
@@ -69,44 +87,55 @@ export function knownRows(records: readonly ReplicaSetRecord[]): Known[] {
 function observe(
   last: ReplicaSetRecord | undefined,
   replicaSet: ReplicaSet,
-  found: string | undefined,
+  found: string[] | undefined,
   pods: readonly Pod[],
 ): ReplicaSetRecord {
   const { uid, hash } = replicaSet
-  const container = last?.container ?? found ?? ''
-  const image = replicaSet.template.spec.containers.find(({ name }) => name === container)?.image ?? ''
+  const containers = last?.containers ?? found ?? []
+  const images = imagesOf(replicaSet, containers)
+  const image = images.join(' + ')
   const revision = Math.max(replicaSet.revision, last?.revision ?? 0) // a cache may lag; a revision never goes back
-  const record = last ?? { uid, hash, revision, container, image, digests: [], id: '', idle: false }
-  const pinned = pinnedDigest(image)
+  const fresh = { uid, hash, revision, containers, image, digests: [], id: '', idle: false, newestPod: '' }
+  const record = last ?? fresh
+  const pinned = allOf(images.map(pinnedDigest))
   if (pinned) return { ...record, revision, image, digests: [pinned], id: pinned, idle: false }
   const idle = record.idle || replicaSet.replicas === 0 || revision > record.revision
-  const reported = reportedDigests(uid, container, pods)
-  if (reported.length === 0) return { ...record, revision, image, idle }
+  const reports = reportsOf(uid, containers, pods)
+  if (reports.length === 0) return { ...record, revision, image, idle }
   // While it is in use, another digest is another name of the same bytes (a runtime lists several, nodes differ),
   // or a tag that moved under it: then nobody can say which pod answers, and the id stays. Used again, it may be a new version.
-  const isOther = idle && !reported.some(digest => record.digests.includes(digest))
-  const digests = isOther ? reported : [...new Set([...record.digests, ...reported])]
-  return {
-    ...record,
-    revision,
-    image,
-    digests,
-    id: isOther ? '' : record.id,
-    idle: replicaSet.replicas === 0,
-  }
+  const isOther = idle && !reports.some(({ digest }) => record.digests.includes(digest))
+  const known = isOther ? { ...fresh, digests: [] } : record
+  const names = reports.filter(({ createdAt }) => known.newestPod === '' || createdAt <= known.newestPod)
+  const digests = [...new Set([...known.digests, ...names.map(({ digest }) => digest)])]
+  return { ...known, revision, image, digests, idle: replicaSet.replicas === 0 }
 }
 
-/** The digests that living pods of a ReplicaSet report for the container, those of the oldest containers first. */
-function reportedDigests(uid: string, container: string, pods: readonly Pod[]): string[] {
-  const reports: { digest: string; startedAt: string }[] = []
+function imagesOf({ template: { spec } }: ReplicaSet, containers: readonly string[]): string[] {
+  const all = [...spec.containers, ...spec.initContainers]
+  return containers.map(container => all.find(({ name }) => name === container)?.image ?? '')
+}
+
+/** What the living pods of a ReplicaSet report for the containers, the oldest pods first. */
+function reportsOf(uid: string, containers: readonly string[], pods: readonly Pod[]) {
+  const reports: { digest: string; createdAt: string; startedAt: string }[] = []
   for (const pod of pods) {
     if (pod.controller?.uid !== uid || pod.terminating) continue
-    const status = pod.containerStatuses.find(({ name }) => name === container)
-    const digest = status && digestOf(status.imageID)
-    if (digest && status.startedAt !== '') reports.push({ digest, startedAt: status.startedAt })
+    const statuses = containers.map(container => pod.containerStatuses.find(({ name }) => name === container))
+    const digest = allOf(statuses.map(status => status?.startedAt && digestOf(status.imageID)))
+    const startedAt = statuses[0]?.startedAt ?? ''
+    if (digest) reports.push({ digest, createdAt: pod.creationTimestamp, startedAt })
   }
-  reports.sort((a, b) => compare(a.startedAt, b.startedAt) || compare(a.digest, b.digest))
-  return [...new Set(reports.map(({ digest }) => digest))]
+  return reports.sort(
+    (a, b) =>
+      compare(a.createdAt, b.createdAt) || compare(a.startedAt, b.startedAt) || compare(a.digest, b.digest),
+  )
+}
+
+/** Combined; undefined unless each is there. */
+function allOf(digests: readonly (string | undefined)[]): string | undefined {
+  const present = digests.flatMap(digest => digest || [])
+  return present.length > 0 && present.length === digests.length ? combineDigests(present) : undefined
 }
 
 function assignIds(records: ReplicaSetRecord[]): ReplicaSetRecord[] {
@@ -137,9 +166,10 @@ function forget(records: ReplicaSetRecord[], gone: readonly ReplicaSetRecord[]):
 }
 
 /** Where nothing tells: the container that was the app before, else the first one, as kubectl would take. */
-function lastContainer(last: readonly ReplicaSetRecord[], { template }: ReplicaSet): string {
-  const names = template.spec.containers.map(({ name }) => name)
-  return last.findLast(({ container }) => names.includes(container))?.container ?? names[0] ?? ''
+function lastContainers(last: readonly ReplicaSetRecord[], { template: { spec } }: ReplicaSet): string[] {
+  const names = [...spec.containers, ...spec.initContainers].map(({ name }) => name)
+  const known = last.findLast(({ containers }) => containers.every(name => names.includes(name)))
+  return known?.containers ?? names.slice(0, 1)
 }
 
 function compare(a: string, b: string): number {

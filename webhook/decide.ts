@@ -3,7 +3,7 @@
 
 import { annotation, containerName, label, option, port } from '../protocol/names.ts'
 import type { ReleaseState } from '../protocol/release.ts'
-import { appOptions, findApp, kindOf, routesOf } from '../release/app.ts'
+import { appOptions, findApp, kindOf, namedContainers, routesOf } from '../release/app.ts'
 import type { App, Route } from '../release/app.ts'
 import { parsePodSpec } from '../release/objects.ts'
 import type { PodSpec, Service } from '../release/objects.ts'
@@ -85,6 +85,9 @@ export function decide(raw: unknown, { annotations, services, release }: Context
   // A default of the namespace need not fit every pod in it.
   for (const ignored of found.ignored)
     if (Object.hasOwn(pod.annotations, option[ignored])) warnings.push(badOption(option[ignored]))
+  const version = pod.annotations[option.version]
+  if (version !== undefined && !namedContainers(original.spec, version))
+    warnings.push(badOption(option.version))
   if ('none' in found) return skip(found.none)
 
   const { app } = found
@@ -150,6 +153,7 @@ function isCaptured(app: App, route: Route): boolean {
 /** The containers as they were before we changed them, and as others have changed them since. */
 function specBefore(spec: PodSpec, before: Status | undefined): PodSpec {
   return {
+    ...spec,
     containers: spec.containers
       .filter(({ name }) => name !== containerName)
       .map(container =>

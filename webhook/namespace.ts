@@ -13,6 +13,7 @@ import type { Deployment, Pod, Service } from '../release/objects.ts'
 import { createQueue } from '../release/queue.ts'
 import { parseRelease } from '../release/record.ts'
 import type { Release, ReleaseRecord } from '../release/record.ts'
+import { resume } from '../release/resume.ts'
 import { watchResource } from '../release/watch.ts'
 import { readRelease, releasesPath, writeRelease } from './releases.ts'
 import { parseStamp, stamp, unstamped } from './stamp.ts'
@@ -147,6 +148,7 @@ export function watchNamespace({
     const { serial, revision, phase, target, why } = state
     log('release state', { namespace, name, serial, revision, phase, image: target.name, id: target.id, why })
     onState?.(state)
+    if (!isDeepStrictEqual(state.known, last?.state.known)) queueAll() // those behind the same Services tell its tabs too
   }
 }
 
@@ -155,12 +157,12 @@ function isNewer(theirs: ReleaseRecord | undefined, mine: ReleaseRecord | undefi
   return theirs !== undefined && (!mine || compareStates(theirs.state, mine.state) > 0)
 }
 
-/** A first record where pods already carry states (the Release was deleted): sidecars would ignore a lower serial. */
+/** A first record where pods already carry states: the Release was deleted. */
 function continued(record: ReleaseRecord, pods: readonly Pod[], epoch: string): ReleaseRecord {
   let newest: ReleaseState | undefined
   for (const pod of pods) {
     const state = parseStamp(pod.annotations[annotation.release])
     if (state?.epoch === epoch && (!newest || compareStates(state, newest) > 0)) newest = state
   }
-  return newest ? { ...record, state: { ...record.state, serial: newest.serial + 1 } } : record
+  return newest ? resume(record, newest) : record
 }

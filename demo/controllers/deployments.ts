@@ -69,7 +69,14 @@ function creation(deployment: Deployment, hash: string, revision: number, replic
 
 function annotated(object: Deployment | ReplicaSet, revision: number): ApiRequest[] {
   if (revisionOf(object) === revision) return []
-  const metadata = { annotations: { [annotation.revision]: String(revision) } }
+  const before = annotationsOf(object)
+  const history = [before[annotation.revisionHistory], before[annotation.revision]].filter(Boolean).join(',')
+  const isUsedAgain = object.kind === 'ReplicaSet' && history !== ''
+  const annotations = {
+    [annotation.revision]: String(revision),
+    ...(isUsedAgain && { [annotation.revisionHistory]: history }),
+  }
+  const metadata = { annotations }
   return [{ method: 'PATCH', path: pathOf(object), contentType: patchType.merge, body: { metadata } }]
 }
 

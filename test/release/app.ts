@@ -1,5 +1,5 @@
 import t from 'tap'
-import { appContainer, findApp, kindOf, routesOf } from '../../release/app.ts'
+import { appContainer, findApp, kindOf, routesOf, versionContainers } from '../../release/app.ts'
 import { parseDeployment, parsePodSpec, parseService } from '../../release/objects.ts'
 import type { Service } from '../../release/objects.ts'
 
@@ -152,3 +152,37 @@ function template(...containers: string[]) {
 function kind(portName: string, name = '', appProtocol = '') {
   return kindOf({ portName }, service('web', { name, appProtocol }).ports[0])
 }
+
+t.test('an init container that brings the files of the app is part of the version', async t => {
+  const pod = (annotations = {}) => ({
+    labels: { app: 'web' },
+    annotations,
+    spec: parsePodSpec({
+      initContainers: [
+        { name: 'assets', image: 'assets:1', volumeMounts: [{ name: 'html' }] },
+        { name: 'wait', image: 'busybox', volumeMounts: [{ name: 'scripts' }] },
+        { name: 'migrate', image: 'migrate:1' },
+        { name: 'logs', image: 'fluent-bit', restartPolicy: 'Always', volumeMounts: [{ name: 'html' }] },
+      ],
+      containers: [
+        { name: 'metrics', image: 'exporter', ports: [{ name: 'metrics', containerPort: 9090 }] },
+        {
+          name: 'nginx',
+          image: 'nginx',
+          ports: [{ name: 'http', containerPort: 80 }],
+          volumeMounts: [{ name: 'html' }, { name: 'scripts' }],
+        },
+      ],
+      volumes: [
+        { name: 'html', emptyDir: {} },
+        { name: 'scripts', configMap: { name: 'scripts' } },
+      ],
+    }),
+  })
+  const services = [web('http')]
+  t.same(versionContainers(pod(), services), ['nginx', 'assets'])
+  t.same(versionContainers(pod({ 'spa-reloader.io/version': 'assets' }), services), ['assets'])
+  t.same(versionContainers(pod({ 'spa-reloader.io/version': 'nginx, migrate' }), []), ['nginx', 'migrate'])
+  t.same(versionContainers(pod({ 'spa-reloader.io/version': 'nobody' }), services), ['nginx', 'assets'])
+  t.same(versionContainers(pod(), services, { 'spa-reloader.io/version': 'nginx' }), ['nginx'], 'a default')
+})

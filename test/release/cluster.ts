@@ -13,6 +13,8 @@ export const c = digest('c')
 interface PodFacts {
   hash: string
   digest?: string
+  /** What the init container reports. */
+  init?: string
   ready?: boolean
   terminating?: boolean
   injected?: boolean
@@ -21,18 +23,24 @@ interface PodFacts {
   deployment?: string
   /** The uid of its ReplicaSet. */
   replicaSet?: string
+  /** Seconds. */
+  created?: number
 }
 
 interface ReplicaSetFacts {
   hash: string
   revision: number
   image: string
+  /** The image of an init container that brings the app's files. */
+  init?: string
   replicas?: number
   created?: number
   uid?: string
+  /** The revisions that it had before. */
+  history?: string
 }
 
-interface Facts {
+export interface Facts {
   revision: number
   replicas?: number
   generation?: number
@@ -45,19 +53,28 @@ interface Facts {
   created?: string
   resourceVersion?: string
   services?: { selector: Record<string, string> }[]
-  others?: Record<string, string>
+  others?: ReleaseRecord[]
 }
 
 const time = (second: number) =>
   new Date(Date.UTC(2026, 10, 22, 9, 0, second)).toISOString().replace('.000', '')
-const template = (image: string) => ({
+const template = (image: string, init?: string) => ({
   metadata: { labels: { app: 'web' } },
   spec: {
     containers: [
       // A named port too: without a Service nothing tells which one is the app.
       { name: 'metrics', image: 'exporter:1', ports: [{ name: 'metrics', containerPort: 9090 }] },
-      { name: 'web', image, ports: [{ name: 'http', containerPort: 80 }] },
+      {
+        name: 'web',
+        image,
+        ports: [{ name: 'http', containerPort: 80 }],
+        ...(init && { volumeMounts: [{ name: 'html' }] }),
+      },
     ],
+    ...(init && {
+      initContainers: [{ name: 'assets', image: init, volumeMounts: [{ name: 'html' }] }],
+      volumes: [{ name: 'html', emptyDir: {} }],
+    }),
   },
 })
 
@@ -97,7 +114,7 @@ export function world(facts: Facts) {
       if (!service) throw new Error('the test made no Service')
       return service
     }),
-    others: new Map(Object.entries(facts.others ?? {})),
+    others: facts.others ?? [],
   }
 }
 
@@ -105,9 +122,11 @@ function replicaSet({
   hash,
   revision,
   image,
+  init,
   replicas = 1,
   created = revision,
   uid = `rs-${hash}`,
+  history,
 }: ReplicaSetFacts): ReplicaSet {
   const parsed = parseReplicaSet({
     metadata: {
@@ -116,10 +135,13 @@ function replicaSet({
       uid,
       creationTimestamp: time(created),
       labels: { app: 'web', 'pod-template-hash': hash },
-      annotations: { 'deployment.kubernetes.io/revision': String(revision) },
+      annotations: {
+        'deployment.kubernetes.io/revision': String(revision),
+        ...(history && { 'deployment.kubernetes.io/revision-history': history }),
+      },
       ownerReferences: [{ kind: 'Deployment', name: 'web', uid: 'd3f1c2aa', controller: true }],
     },
-    spec: { replicas, template: template(image) },
+    spec: { replicas, template: template(image, init) },
   })
   if (!parsed) throw new Error('the test made no ReplicaSet')
   return parsed
@@ -133,6 +155,7 @@ function pod(facts: PodFacts, index: number): Pod {
       name: `${deployment}-${hash}-${index}`,
       namespace: 'shop',
       uid: `pod-${index}`,
+      creationTimestamp: time(facts.created ?? 0),
       labels: {
         app: 'web',
         'pod-template-hash': hash,
@@ -147,6 +170,15 @@ function pod(facts: PodFacts, index: number): Pod {
     spec: { containers: [] },
     status: {
       phase: 'Running',
+      ...(facts.init && {
+        initContainerStatuses: [
+          {
+            name: 'assets',
+            imageID: `assets@sha256:${facts.init}`,
+            state: { terminated: { startedAt: time(index) } },
+          },
+        ],
+      }),
       conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
       containerStatuses: [
         {
@@ -199,4 +231,10 @@ export const onB: Facts = {
   revision: 2,
   replicaSets: [{ ...webA, replicas: 0 }, webB],
   pods: [{ hash: 'bbb', digest: b }],
+}
+/** What is another Deployment's own world. */
+export const onCanary: Facts = {
+  revision: 1,
+  replicaSets: [{ hash: 'ccc', revision: 1, image: 'web:3' }],
+  pods: [{ hash: 'ccc', digest: c }],
 }

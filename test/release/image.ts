@@ -1,5 +1,5 @@
 import t from 'tap'
-import { digestOf, pinnedDigest } from '../../release/image.ts'
+import { combineDigests, digestOf, pinnedDigest } from '../../release/image.ts'
 
 const hex = '32fdb1c2'.repeat(8)
 
@@ -31,4 +31,12 @@ t.test('a digest in the pod spec is pinned, a tag is not', async t => {
   t.equal(pinnedDigest(`web:1@sha256:${hex}`), hex)
   t.equal(pinnedDigest('web:1'), undefined)
   t.equal(pinnedDigest(hex), undefined)
+})
+
+t.test('several digests make one id, another for each of them that changes; one stays itself', async t => {
+  const other = 'b'.repeat(64)
+  t.equal(combineDigests([hex]), hex)
+  t.match(combineDigests([hex, other]), /^[0-9a-f]{64}$/)
+  const ids = [[hex, other], [other, hex], [hex, hex], [other], [hex, other, hex]].map(combineDigests)
+  t.equal(new Set(ids).size, ids.length)
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { nextRelease } from '../../release/next.ts'
 import { parseRecord, toStatus } from '../../release/record.ts'
-import { a, b, c, digest, onA, onB, play, rollingToB, webA, webB, world } from './cluster.ts'
+import { a, b, c, digest, onA, onB, onCanary, play, rollingToB, webA, webB, world } from './cluster.ts'
 
 const told = (record: {
   state: { phase: string; revision: number; target: { id: string }; serial: number }
@@ -114,7 +114,7 @@ t.test('a rollback is a new revision of the old version', async t => {
   const backToA = {
     revision: 3,
     replicaSets: [
-      { ...webA, revision: 3, created: 1 },
+      { ...webA, revision: 3, created: 1, history: '1' },
       { ...webB, replicas: 0 },
     ],
     pods: [{ hash: 'aaa', digest: a }],
@@ -133,7 +133,7 @@ t.test('a rollback before completion goes back to a version that never left', as
   const backToA = {
     revision: 3,
     replicaSets: [
-      { ...webA, revision: 3, created: 1 },
+      { ...webA, revision: 3, created: 1, history: '1' },
       { ...webB, replicas: 0 },
     ],
     pods: [{ hash: 'aaa', digest: a }],
@@ -247,7 +247,7 @@ t.test(
     const reused = {
       revision: 3,
       replicaSets: [
-        { ...webA, revision: 3, created: 1 },
+        { ...webA, revision: 3, created: 1, history: '1' },
         { ...webB, replicas: 0 },
       ],
       pods: [{ hash: 'aaa', digest: c }],
@@ -345,7 +345,7 @@ t.test('a Service that is away for a moment does not make another container the 
 
 t.test('pods of another Deployment behind the same Service are live too', async t => {
   const canary = { hash: 'ccc', deployment: 'web-canary', digest: c }
-  const facts = { ...onA, pods: [...onA.pods, canary], others: { ccc: c } }
+  const facts = { ...onA, pods: [...onA.pods, canary], others: play(onCanary) }
   t.same(play(facts)[0]?.state.live, [
     { id: a, pods: 1 },
     { id: c, pods: 1 },
@@ -356,6 +356,27 @@ t.test('pods of another Deployment behind the same Service are live too', async 
     'without a Service only its own',
   )
 })
+
+t.test(
+  'a tab of another Deployment that stands or once stood behind the same Service is known, also when that is gone',
+  async t => {
+    const others = play(onCanary)
+    const [during, after] = play({ ...onA, others }, onB)
+    t.same(during?.state.known, [
+      ['aaa', a, 1],
+      ['ccc', c, 1],
+    ])
+    t.same(after?.state.known, [
+      ['bbb', b, 2],
+      ['aaa', a, 1],
+      ['ccc', c, 1],
+    ])
+    const [switched] = play({ ...onA, others: play(onCanary, { ...onCanary, services: [] }) })
+    t.same(switched?.state.known[1], ['ccc', c, 1], 'blue/green: the Service has left it')
+    const elsewhere = play({ ...onCanary, services: [] })
+    t.same(play({ ...onA, others: elsewhere })[0]?.state.known, [['aaa', a, 1]], 'no Service in common')
+  },
+)
 
 t.test('since never goes back, even when the clock does', async t => {
   const [first] = play(onA)
@@ -387,3 +408,110 @@ t.test(
     t.same(fourth?.state.live, [{ id: b, pods: 1 }])
   },
 )
+
+t.test('a tag that is pushed again while there is no pod is a rollout of its own', async t => {
+  const empty = { ...onA, replicas: 0, replicaSets: [{ ...webA, replicas: 0 }], pods: [] }
+  const starting = {
+    ...onA,
+    status: { replicas: 1, updatedReplicas: 1, availableReplicas: 0 },
+    pods: [{ hash: 'aaa', digest: c, ready: false }],
+  }
+  const onC = { ...onA, pods: [{ hash: 'aaa', digest: c }] }
+  const records = play(onA, empty, starting, onC, onC)
+  t.same(records.map(told), ['1 ready a', '1 ready a', '2 rolling c', '2 ready c', '2 ready c'])
+  t.match(records[3]?.state, { previous: { id: a }, why: 'restart' })
+  const next = { ...onB, pods: [{ hash: 'bbb', digest: b }] }
+  t.equal(told(play(onA, empty, onC, next)[3]!), '3 ready b', 'and Kubernetes catches up')
+})
+
+t.test(
+  'a tag that moved after the rollout is news with the next restart, though one pod had it already',
+  async t => {
+    const scaled = {
+      ...onA,
+      replicas: 2,
+      pods: [...onA.pods, { hash: 'aaa', digest: c, created: 30 }],
+    }
+    const restarted = {
+      revision: 2,
+      replicas: 2,
+      replicaSets: [
+        { ...webA, replicas: 0 },
+        { hash: 'rrr', revision: 2, image: 'web:1' },
+      ],
+      pods: [
+        { hash: 'rrr', digest: c, created: 40 },
+        { hash: 'rrr', digest: c, created: 40 },
+      ],
+    }
+    const records = play(onA, scaled, restarted)
+    t.same(records.map(told), ['1 ready a', '1 ready a', '2 ready c'])
+    t.match(records[2]?.state, { previous: { id: a }, why: 'restart' })
+  },
+)
+
+t.test('a running pod that reports another digest later has two names for the same bytes', async t => {
+  const renamed = { ...onA, pods: [{ hash: 'aaa', digest: c }] }
+  const restarted = {
+    revision: 2,
+    replicaSets: [
+      { ...webA, replicas: 0 },
+      { hash: 'rrr', revision: 2, image: 'web:1' },
+    ],
+    pods: [{ hash: 'rrr', digest: c, created: 40 }],
+  }
+  t.same(play(onA, renamed, restarted, restarted).map(told), [
+    '1 ready a',
+    '1 ready a',
+    '2 ready a',
+    '2 ready a',
+  ])
+})
+
+t.test('two names of one version are not each other’s previous version', async t => {
+  const restarted = (...digests: string[]) => ({
+    revision: 2,
+    replicas: digests.length,
+    replicaSets: [
+      { ...webA, replicas: 0 },
+      { hash: 'rrr', revision: 2, image: 'web:1' },
+    ],
+    pods: digests.map(digest => ({ hash: 'rrr', digest })),
+  })
+  const [, second, third] = play(onA, restarted(c), restarted(c, a))
+  t.match(second?.state, { target: { id: c }, previous: { id: a } })
+  t.match(third?.state, { target: { id: a }, previous: null })
+})
+
+t.test('why is read from the ReplicaSet, not guessed from the time of its creation', async t => {
+  const sameSecond = {
+    revision: 3,
+    replicaSets: [
+      { ...webA, revision: 3, created: 2, history: '1' },
+      { ...webB, replicas: 0, created: 2 },
+    ],
+    pods: [{ hash: 'aaa', digest: a }],
+  }
+  // Our copy of the ReplicaSets is ahead of that of the Deployment.
+  const ahead = { ...onB, replicaSets: sameSecond.replicaSets }
+  t.equal(play(onA, onB, ahead, sameSecond)[3]?.state.why, 'rollback')
+})
+
+t.test('an init container’s image is news like the app’s own', async t => {
+  const brought = { ...webA, init: 'assets:1' }
+  const next = { hash: 'bbb', revision: 2, image: 'web:1', init: 'assets:2' }
+  const first = { ...onA, replicaSets: [brought], pods: [{ hash: 'aaa', digest: a, init: b }] }
+  const silent = { revision: 2, replicaSets: [brought, next], pods: [{ hash: 'bbb', digest: a }] }
+  const second = { ...silent, pods: [{ hash: 'bbb', digest: a, init: c }] }
+  const restarted = {
+    revision: 3,
+    replicaSets: [brought, next, { ...next, hash: 'rrr', revision: 3 }],
+    pods: [{ hash: 'rrr', digest: a, init: c }],
+  }
+  const [one, , two, three] = play(first, silent, second, restarted).map(({ state }) => state)
+  t.equal(one?.target.name, 'web:1 + assets:1')
+  t.match(two, { phase: 'ready', target: { name: 'web:1 + assets:2' }, previous: { id: one?.target.id } })
+  t.not(two?.target.id, one?.target.id)
+  t.equal(play(first, silent)[1]?.state.target.id, '', 'both digests are needed')
+  t.match(three, { phase: 'ready', why: 'restart', target: { id: two?.target.id } }, 'the same bytes')
+})

@@ -217,3 +217,13 @@ function service(name: string, targetPort: string | number) {
   const ports = [{ port: 80, targetPort }]
   return parseService({ metadata: { name }, spec: { selector: { app: 'web' }, ports } })!
 }
+
+t.test('containers that are to make the version must be there', async t => {
+  const version = (value: string) =>
+    decideOn({
+      annotations: { 'spa-reloader.io/version': value },
+      spec: { initContainers: [{ name: 'assets' }] },
+    })
+  t.same(version('nginx,assets').warnings, [])
+  t.same(version('asset').warnings, [{ code: 'bad-option', subject: 'spa-reloader.io/version' }])
+})

@@ -1,0 +1,70 @@
+// What stands behind the same Services: a browser does not know from which Deployment its next answer comes. Canaries stand there together,
+// blue and green one after the other.
+
+import type { Known, ReleaseState } from '../protocol/release.ts'
+import { selects } from './objects.ts'
+import type { Pod, Service } from './objects.ts'
+import type { ReleaseRecord } from './record.ts'
+import { isServing } from './rollout.ts'
+import { knownRows } from './versions.ts'
+import type { ReplicaSetRecord } from './versions.ts'
+
+/** More Services than these are no app's. */
+const maxServices = 16
+/** With our own 32 rows they still fit well into an annotation. */
+export const maxOthers = 16
+
+/**
+ * What a request can reach: ready, non-terminating pods behind the Services that select the Deployment's pods (`fronting`); without one,
+ * its own. `own` are its pods, `versions` its records.
+ */
+export function liveVersions(
+  { pods, others }: { pods: readonly Pod[]; others: readonly ReleaseRecord[] },
+  fronting: readonly Service[],
+  own: readonly Pod[],
+  versions: readonly ReplicaSetRecord[],
+): ReleaseState['live'] {
+  const ownIds = idsByHash(versions)
+  const otherIds = idsByHash(others.flatMap(({ replicaSets }) => replicaSets))
+  const reachable =
+    fronting.length === 0 ? own : pods.filter(pod => fronting.some(service => selects(service, pod.labels)))
+  const mine = new Set(own)
+  const counts = new Map<string, number>()
+  for (const pod of reachable.filter(isServing)) {
+    const id = (mine.has(pod) ? ownIds : otherIds).get(pod.hash)
+    if (id) counts.set(id, (counts.get(id) ?? 0) + 1)
+  }
+  return [...counts].map(([id, count]) => ({ id, pods: count })).sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function idsByHash(records: readonly ReplicaSetRecord[]): Map<string, string> {
+  return new Map(records.map(({ hash, id }) => [hash, id]))
+}
+
+/** The names of the Services that select its pods, or once did: when one switches from blue to green, blue's tabs come to green. */
+export function sharedServices(last: readonly string[], fronting: readonly Service[]): string[] {
+  return [...new Set([...last, ...fronting.map(({ name }) => name)])].slice(-maxServices)
+}
+
+/**
+ * Rows of the Deployments that stand, or once stood, behind the same Services: with them a tab of theirs that comes to one of our pods can
+ * be told. They are kept, since those Deployments may be deleted. `own` are the Deployment's own rows, which go before.
+ */
+export function otherRows(
+  last: readonly Known[],
+  own: readonly Known[],
+  services: readonly string[],
+  others: readonly ReleaseRecord[],
+): Known[] {
+  const neighbours = others
+    .filter(record => record.services.some(name => services.includes(name)))
+    .toSorted((a, b) => (a.state.name < b.state.name ? -1 : 1))
+  const rows = new Map(last.map(row => [row[0], row]))
+  for (const { replicaSets } of neighbours)
+    for (const row of knownRows(replicaSets).toReversed()) {
+      rows.delete(row[0]) // so that the newest comes last
+      rows.set(row[0], row)
+    }
+  for (const [key] of own) rows.delete(key)
+  return [...rows.values()].slice(-maxOthers)
+}
