@@ -1,5 +1,6 @@
 // The ground that the other tests of this tier stand on: real controllers on our fake kubelet.
 
+import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { KubernetesObject } from '../cluster/api.ts'
@@ -20,12 +21,10 @@ t.test('a Deployment rolls out on the fake kubelet, also after the API server wa
     new Set(['node-1', 'node-2']),
     'pods are spread over the nodes',
   )
-  const slices = await cluster.api<{ items: KubernetesObject[] }>(
-    'GET',
-    '/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices',
+  const addresses = new Set(first.map(podIpOf))
+  await until('the Service to lead to every pod', async () =>
+    isDeepStrictEqual(new Set(await endpointsIn(cluster, 'shop')), addresses),
   )
-  const endpoints = slices.body.items.flatMap(slice => slice.endpoints as { addresses: string[] }[])
-  t.same(new Set(endpoints.flatMap(({ addresses }) => addresses)), new Set(first.map(podIpOf)))
 
   await cluster.restartApiServer()
   kubelet.images.set('web:2', 'b'.repeat(64))
@@ -95,6 +94,18 @@ t.test('a ServiceAccount has its own rights, not those of the administrator', as
     /shop:reader.*cannot list/,
   )
 })
+
+/** The addresses behind the namespace's Services. Their controller follows the pods' readiness a moment later. */
+async function endpointsIn(cluster: ControlPlane, namespace: string): Promise<string[]> {
+  const slices = await cluster.api<{ items: KubernetesObject[] }>(
+    'GET',
+    `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
+  )
+  const endpoints = slices.body.items.flatMap(
+    slice => (slice.endpoints as { addresses: string[] }[] | null) ?? [],
+  )
+  return endpoints.flatMap(({ addresses }) => addresses)
+}
 
 async function startCluster(t: Test): Promise<{ cluster: ControlPlane; kubelet: FakeKubelet }> {
   const cluster = await startControlPlane()
