@@ -3,10 +3,12 @@
 
 import { build } from 'esbuild'
 import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 
 const programs = {
   client: 'client/script.ts', // what a script tag loads; the sidecar carries its text
   sidecar: 'sidecar/main.ts',
+  watch: 'sidecar/feed/watch.ts', // loaded by the sidecar where the annotation asks for it
   drain: 'sidecar/drain/main.ts',
   webhook: 'webhook/main.ts',
   demo: 'demo/main.ts',
@@ -29,11 +31,22 @@ const node = {
   },
 }
 
+/** What a program loads only when it needs it is a bundle of its own beside it. */
+const apart = {
+  name: 'apart',
+  setup(build) {
+    build.onResolve({ filter: /^\..*\.ts$/ }, ({ path, kind }) =>
+      kind === 'dynamic-import' ? { path: `./${basename(path, '.ts')}.js`, external: true } : undefined,
+    )
+  },
+}
+
 for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(programs)) {
   await build({
     entryPoints: [programs[name]],
     outfile: `dist/${name}.js`,
     bundle: true,
+    plugins: [apart],
     logLevel: 'warning',
     ...(name === 'client' ? browser : { ...node, minify: !isForDevelopment(name) }),
   })

@@ -29,6 +29,8 @@ export const option = {
   capture: 'spa-reloader.io/capture',
   /** Containers, separated by commas, whose images make the version. Default: the app's, and the init containers that bring its files. */
   version: 'spa-reloader.io/version',
+  /** `downward` (default) or `watch`: how the sidecar hears of the release state. */
+  feed: 'spa-reloader.io/feed',
   /** `image` (default) or `id`: whether browsers are told the namespace and the image names. */
   expose: 'spa-reloader.io/expose',
   /** `add` (default: X-Forwarded-For where there is none) or `off`. */
@@ -70,6 +72,7 @@ export const sidecarEnv = {
   listenAddress: 'SPA_LISTEN_ADDRESS',
   podDir: 'SPA_POD_DIR',
   runDir: 'SPA_RUN_DIR',
+  feed: 'SPA_FEED',
   expose: 'SPA_EXPOSE',
   forwarded: 'SPA_FORWARDED',
   revalidate: 'SPA_REVALIDATE',

@@ -1,6 +1,7 @@
 // The record behind a release state: what must be remembered so that the next state can be worked out, also after a restart.
 // It is the status of the Release object, and read from there only.
 
+import { group, resource } from '../protocol/names.ts'
 import { isCount, isObject, isString, parseKnown, parseReleaseState } from '../protocol/release.ts'
 import type { Known, ReleaseState, Version } from '../protocol/release.ts'
 import { parseMeta } from './objects.ts'
@@ -77,6 +78,11 @@ function areStrings(data: unknown): data is string[] {
 
 function parseVersion(data: unknown): Version | null {
   return isObject(data) && isString(data.id) && isString(data.name) ? { id: data.id, name: data.name } : null
+}
+
+/** Where a namespace's Releases are. */
+export function releasesPath(namespace: string): string {
+  return `/apis/${group}/${resource.version}/namespaces/${namespace}/${resource.plural}`
 }
 
 /** The Release object: one per injected Deployment, of the same name, owned by it. */

@@ -28,6 +28,8 @@ export interface WatchOptions<T> {
   parse: (raw: unknown) => T | undefined
   /** Called after `objects` has changed. */
   onChange?: (change: Change<T>) => void
+  /** Called when it stops working, with what is wrong, again when that changes, and with undefined when it works again. */
+  onTrouble?: (trouble: string | undefined) => void
   log: Log
   /** A watch that brings nothing for so long is dead. Default: 150,000 (a bookmark comes about every 60 s, without a guarantee). */
   silenceMs?: number
@@ -72,7 +74,7 @@ interface Ending {
 
 /** Starts at once. What goes wrong is logged and tried again, with full-jitter backoff. */
 export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
-  const { api, path, labelSelector, fieldSelector, parse, onChange, log } = options
+  const { api, path, labelSelector, fieldSelector, parse, onChange, onTrouble, log } = options
   const { silenceMs = 150_000, backoffMs = 1000, random = Math.random } = options
   const selectors = { labelSelector, fieldSelector }
   const objects = new Map<string, T>()
@@ -81,6 +83,7 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
   let settle!: { resolve: () => void; reject: (error: Error) => void }
   const synced = new Promise<void>((resolve, reject) => (settle = { resolve, reject }))
   synced.catch(() => {}) // whoever does not wait for it need not hear of it
+  let trouble: string | undefined
   const running = run()
   return { synced, objects, close }
 
@@ -97,6 +100,7 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
       const ending = await attempt(version)
       if (signal.aborted) return
       version = ending.version
+      if (!ending.lived) tellTrouble(ending.why)
       failures = ending.lived ? 0 : failures + 1
       const delayMs = ending.retryAfterMs + jitter(failures)
       log('watch ended', { path, why: ending.why, delay_ms: delayMs, list: version === undefined })
@@ -126,6 +130,7 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
       }
       const opened = await api.stream({ path, query, timeoutMs: answerMs, signal })
       if ('refused' in opened) return refused(opened.refused, from)
+      tellTrouble(undefined)
       return await follow(opened.body, from)
     } catch (error) {
       return { why: reason(error), version: from, lived: false, retryAfterMs: 0 }
@@ -182,6 +187,12 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
       clearTimeout(silence)
       body.destroy()
     }
+  }
+
+  function tellTrouble(now: string | undefined): void {
+    if (now === trouble) return
+    trouble = now
+    onTrouble?.(now)
   }
 
   function upsert(key: string, object: T | undefined): void {

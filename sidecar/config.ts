@@ -19,6 +19,7 @@ export interface Config {
   listenAddress: string | undefined
   podDir: string
   runDir: string
+  feed: 'downward' | 'watch'
   expose: 'image' | 'id'
   forwarded: 'add' | 'off'
   revalidate: 'add' | 'off'
@@ -53,6 +54,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
       : undefined,
     podDir: optional(sidecarEnv.podDir, file.podDir).asString(),
     runDir: readRunDir(environment),
+    feed: optional(sidecarEnv.feed, 'downward').asEnum(['downward', 'watch']),
     expose: optional(sidecarEnv.expose, 'image').asEnum(['image', 'id']),
     forwarded: optional(sidecarEnv.forwarded, 'add').asEnum(['add', 'off']),
     revalidate: optional(sidecarEnv.revalidate, 'add').asEnum(['add', 'off']),

@@ -10,7 +10,7 @@ import { readConfig } from './config.ts'
 import { createCurrent } from './current.ts'
 import { createDrain } from './drain/drain.ts'
 import { createDrainSocket } from './drain/socket.ts'
-import { createDownwardFeed } from './feed/downward.ts'
+import { createFeeds } from './feed/feeds.ts'
 import { createFront } from './front/front.ts'
 import { pageIdentity } from './identity.ts'
 import { createMetrics } from './metrics.ts'
@@ -38,10 +38,10 @@ try {
 
 /** Starts everything; returns what ends it. */
 async function run(config: Config): Promise<() => Promise<void>> {
-  const { name, hash, listenAddress, podIP, appPort, podDir, runDir, drainMs } = config
+  const { name, hash, listenAddress, podIP, appPort, runDir, drainMs } = config
   const versionSocket = join(runDir, file.versionSocket)
   const current = createCurrent(name, log)
-  const feed = createDownwardFeed({ podDir, offer: current.offer, log })
+  const feeds = createFeeds({ ...config, offer: current.offer, log })
   const clientScript = await readFile(new URL('./client.js', import.meta.url), 'utf8')
   const server = createVersionServer({ ...config, socketPath: versionSocket, current, clientScript, log })
   const front = createFront({
@@ -52,12 +52,18 @@ async function run(config: Config): Promise<() => Promise<void>> {
     edits: config,
     log,
   })
-  const metrics = createMetrics({ version: VERSION, current, feed, tabs: server.tabs, front: front.counters })
+  const metrics = createMetrics({
+    version: VERSION,
+    current,
+    feeds,
+    tabs: server.tabs,
+    front: front.counters,
+  })
   const admin = createAdmin({ address: listenAddress, port: config.adminPort, unready, metrics })
   const drain = createDrain({ front, server, drainMs, log })
   const drainSocket = createDrainSocket(join(runDir, file.drainSocket), drain.begin)
 
-  feed.open()
+  feeds.open()
   await Promise.all([server.open(), drainSocket.open(), admin.open()])
   await front.open()
   surviveErrors(process, log, () => process.exit(1))
@@ -73,7 +79,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
   async function endInOrder(): Promise<void> {
     await drain.end()
     drainSocket.close()
-    feed.close()
+    feeds.close()
     admin.close()
     server.close()
     await front.close()

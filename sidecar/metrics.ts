@@ -3,7 +3,7 @@
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Current } from './current.ts'
 import type { Counters } from './front/counters.ts'
-import type { Feed } from './feed/downward.ts'
+import type { Feeds } from './feed/feeds.ts'
 import type { VersionServer } from './server/server.ts'
 
 export interface Metrics {
@@ -16,7 +16,7 @@ export interface MetricsOptions {
   /** Of this program. */
   version: string
   current: Current
-  feed: Pick<Feed, 'errors'>
+  feeds: Pick<Feeds, 'errors'>
   tabs: VersionServer['tabs']
   front: Readonly<Counters>
 }
@@ -38,7 +38,7 @@ const frontCounters = [
 /** A number, or several, each with the value of the metric's label. */
 type Reading = number | undefined | readonly (readonly [label: string, value: number])[]
 
-export function createMetrics({ version, current, feed, tabs, front }: MetricsOptions): Metrics {
+export function createMetrics({ version, current, feeds, tabs, front }: MetricsOptions): Metrics {
   const registry = new Registry()
   // Its default of 10 ms would wake an idle pod a hundred times a second.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1_000 })
@@ -54,7 +54,12 @@ export function createMetrics({ version, current, feed, tabs, front }: MetricsOp
     const state = current.state()
     return state && Number(state.phase === 'ready')
   })
-  counter('feed_errors_total', 'Times that the release file was found missing or malformed.', feed.errors)
+  counter(
+    'feed_errors_total',
+    'Times that a feed of the release state began to fail, by the feed.',
+    feeds.errors,
+    'feed',
+  )
 
   const { counters } = tabs
   gauge('tabs', 'Open tabs by the version of the page that they show.', tabs.pages, 'page')

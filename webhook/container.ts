@@ -1,5 +1,5 @@
 // The container and the volumes that are added to a pod. They pass Pod Security `restricted`, and a quota that the app passes.
-// The pod's ServiceAccount token is kept out: whoever breaks into a public-facing sidecar finds nothing.
+// The pod's ServiceAccount token is kept out: whoever breaks into a public-facing sidecar finds nothing. Only feed `watch` needs one.
 
 import { containerName, file, label, annotation, sidecarEnv } from '../protocol/names.ts'
 import type { Plan } from './plan.ts'
@@ -17,7 +17,11 @@ export const volume = {
   pod: 'spa-reloader-pod',
   run: 'spa-reloader-run',
   noToken: 'spa-reloader-no-token',
+  token: 'spa-reloader-token',
 } as const
+
+/** Where Kubernetes' clients look for the token. */
+const secretsDir = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /** Builds the sidecar for a pod. */
 export function sidecarContainer(pod: Raw, plan: Plan, { image, drainSec }: Settings): Raw {
@@ -43,7 +47,7 @@ export function sidecarContainer(pod: Raw, plan: Plan, { image, drainSec }: Sett
       failureThreshold: 6,
     },
     ...(seconds > 0 && { lifecycle: { preStop: { exec: { command: ['node', '/spa-reloader/drain.js'] } } } }),
-    resources: resources(pod),
+    resources: resources(pod, plan),
     securityContext: {
       allowPrivilegeEscalation: false,
       privileged: false,
@@ -59,13 +63,13 @@ export function sidecarContainer(pod: Raw, plan: Plan, { image, drainSec }: Sett
       { name: volume.pod, mountPath: file.podDir, readOnly: true },
       { name: volume.run, mountPath: file.runDir },
       // The ServiceAccount plugin runs again after us and mounts the token into each container, unless something is mounted there.
-      { name: volume.noToken, mountPath: '/var/run/secrets/kubernetes.io/serviceaccount', readOnly: true },
+      { name: secretsVolume(plan), mountPath: secretsDir, readOnly: true },
     ],
   }
 }
 
 /** Builds the volumes that the sidecar mounts. */
-export function sidecarVolumes(): Raw[] {
+export function sidecarVolumes(plan: Plan): Raw[] {
   const memory = { medium: 'Memory', sizeLimit: '1Mi' }
   return [
     {
@@ -78,12 +82,28 @@ export function sidecarVolumes(): Raw[] {
       },
     },
     { name: volume.run, emptyDir: memory },
-    { name: volume.noToken, emptyDir: memory },
+    { name: secretsVolume(plan), ...(plan.feed === 'watch' ? { projected: token } : { emptyDir: memory }) },
   ]
 }
 
+function secretsVolume({ feed }: Plan): string {
+  return feed === 'watch' ? volume.token : volume.noToken
+}
+
+/**
+ * The token of the pod's ServiceAccount, for the API server's own audience, bound to the pod and renewed by the kubelet. Every namespace has the
+ * ConfigMap (kubernetes.io/docs/concepts/storage/projected-volumes).
+ */
+const token = {
+  sources: [
+    { serviceAccountToken: { path: 'token', expirationSeconds: 3_600 } },
+    { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+    { downwardAPI: { items: [{ path: 'namespace', fieldRef: { fieldPath: 'metadata.namespace' } }] } },
+  ],
+}
+
 function environment(plan: Plan, drainSec: number): Raw[] {
-  const { name, app, front, admin, expose, forwarded, revalidate, missing } = plan
+  const { name, app, front, admin, feed, expose, forwarded, revalidate, missing } = plan
   const literals = {
     [sidecarEnv.mode]: 'sidecar',
     [sidecarEnv.name]: name,
@@ -91,6 +111,7 @@ function environment(plan: Plan, drainSec: number): Raw[] {
     [sidecarEnv.frontPort]: front,
     [sidecarEnv.adminPort]: admin,
     [sidecarEnv.drainSec]: drainSec,
+    ...(feed !== 'downward' && { [sidecarEnv.feed]: feed }),
     ...(expose !== 'image' && { [sidecarEnv.expose]: expose }),
     ...(forwarded !== 'add' && { [sidecarEnv.forwarded]: forwarded }),
     ...(revalidate !== 'add' && { [sidecarEnv.revalidate]: revalidate }),
@@ -118,7 +139,7 @@ function drainSecOf(pod: Raw): number {
  * Requests always, or autoscaling by utilisation fails for the whole pod. Guaranteed pods stay Guaranteed. A CPU limit only where each
  * container has one: such a namespace may have a quota that asks for it, elsewhere it would only slow the app's traffic down.
  */
-function resources(pod: Raw): Raw {
+function resources(pod: Raw, { feed }: Plan): Raw {
   const { containers, initContainers } = object(pod.spec)
   const others = [...list(containers), ...list(initContainers)].filter(({ name }) => name !== containerName)
   const isLimited = others.every(container => limitsOf(container).cpu !== undefined)
@@ -130,8 +151,10 @@ function resources(pod: Raw): Raw {
     }),
   )
   // 51 MiB idle, 13 KiB for each of the 6,000 tabs that it takes by default, and 45 MiB for the preStop program at the end.
-  const limits = { ...(isLimited && { cpu: '250m' }), memory: '192Mi' }
-  return { requests: isGuaranteed ? limits : { cpu: '10m', memory: '64Mi' }, limits }
+  // The client of the API server takes 20 MiB (seen).
+  const [idle, most] = feed === 'watch' ? ['96Mi', '224Mi'] : ['64Mi', '192Mi']
+  const limits = { ...(isLimited && { cpu: '250m' }), memory: most }
+  return { requests: isGuaranteed ? limits : { cpu: '10m', memory: idle }, limits }
 }
 
 function limitsOf({ resources }: Raw): Raw {

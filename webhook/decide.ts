@@ -105,6 +105,7 @@ export function decide(raw: unknown, { annotations, services, release }: Context
       app,
       capture: 'name',
       ...ports,
+      feed: options.feed,
       expose: options.expose,
       forwarded: options.forwarded,
       revalidate: options.revalidate,
@@ -194,6 +195,7 @@ function nextFree(from: number, taken: readonly number[]): number | undefined {
 
 interface Options {
   capture: 'name' | 'none'
+  feed: 'downward' | 'watch'
   expose: 'image' | 'id'
   forwarded: 'add' | 'off'
   revalidate: 'add' | 'off'
@@ -208,6 +210,7 @@ function readOptions(
 ): Options {
   return {
     capture: read(option.capture, ['name', 'none']),
+    feed: read(option.feed, ['downward', 'watch']),
     expose: read(option.expose, ['image', 'id']),
     forwarded: read(option.forwarded, ['add', 'off']),
     revalidate: read(option.revalidate, ['add', 'off']),

@@ -39,7 +39,7 @@ export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
     ...probes.flatMap(({ path, port }) => replace([...at, ...path], port, plan.app.port)),
     ...movePort(at, app.container, plan),
     ...placeContainer(pod, sidecar, status.spec === plan.before?.spec),
-    ...addVolumes(pod),
+    ...addVolumes(pod, plan),
   ]
 }
 
@@ -111,12 +111,12 @@ function placeContainer(pod: Raw, sidecar: Raw, isUnchanged: boolean): Operation
   return isUnchanged ? [] : replace(['spec', 'containers', present.index], present.container, sidecar)
 }
 
-function addVolumes(pod: Raw): Operation[] {
+function addVolumes(pod: Raw, plan: Plan): Operation[] {
   const { volumes } = object(pod.spec)
   const names = list(volumes).map(({ name }) => name)
   return append(
     ['spec', 'volumes'],
     volumes,
-    sidecarVolumes().filter(({ name }) => !names.includes(name)),
+    sidecarVolumes(plan).filter(({ name }) => !names.includes(name)),
   )
 }

@@ -11,11 +11,11 @@ import { copyNamespace } from '../release/namespace.ts'
 import { epochOf } from '../release/next.ts'
 import type { Deployment, Pod, Service } from '../release/objects.ts'
 import { createQueue } from '../release/queue.ts'
-import { parseRelease } from '../release/record.ts'
+import { parseRelease, releasesPath } from '../release/record.ts'
 import type { Release, ReleaseRecord } from '../release/record.ts'
 import { resume } from '../release/resume.ts'
 import { watchResource } from '../release/watch.ts'
-import { readRelease, releasesPath, writeRelease } from './releases.ts'
+import { readRelease, writeRelease } from './releases.ts'
 import { parseStamp, stamp, unstamped } from './stamp.ts'
 
 export interface NamespaceOptions {

@@ -11,6 +11,7 @@ export interface Plan {
   capture: 'name'
   front: number
   admin: number
+  feed: 'downward' | 'watch'
   expose: 'image' | 'id'
   forwarded: 'add' | 'off'
   revalidate: 'add' | 'off'

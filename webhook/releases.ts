@@ -5,14 +5,10 @@ import { group, resource } from '../protocol/names.ts'
 import { ApiUnreachable, refusal } from '../release/api.ts'
 import type { Api, ApiResponse } from '../release/api.ts'
 import type { Deployment } from '../release/objects.ts'
-import { parseRelease, toStatus } from '../release/record.ts'
+import { parseRelease, releasesPath, toStatus } from '../release/record.ts'
 import type { Release, ReleaseRecord } from '../release/record.ts'
 
 const apiVersion = `${group}/${resource.version}`
-
-export function releasesPath(namespace: string): string {
-  return `/apis/${apiVersion}/namespaces/${namespace}/${resource.plural}`
-}
 
 /**
  * Writes a record, making the Release first when there is none. Returns the Release as written; undefined when somebody else wrote in

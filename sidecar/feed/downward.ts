@@ -9,14 +9,7 @@ import { parseReleaseState } from '../../protocol/release.ts'
 import type { FSWatcher } from 'node:fs'
 import type { Log } from '../../protocol/log.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
-
-export interface Feed {
-  /** Reads once, then whenever the directory changes. Never throws. */
-  open(): void
-  close(): void
-  /** How often the file was found missing or malformed; counted once per change. */
-  errors(): number
-}
+import type { Feed } from './feed.ts'
 
 export interface DownwardOptions {
   /** Where the volume is mounted. */
@@ -28,6 +21,7 @@ export interface DownwardOptions {
   pollMs?: number
 }
 
+/** Reads once, then whenever the directory changes. A file that is missing or malformed is an error. */
 export function createDownwardFeed({ podDir, offer, log, pollMs = 2_000 }: DownwardOptions): Feed {
   const path = join(podDir, file.release)
   let watcher: FSWatcher | undefined

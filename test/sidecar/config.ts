@@ -23,6 +23,7 @@ t.test('what injection must set is enough, and the rest has its default', async 
     listenAddress: undefined,
     podDir: '/etc/spa-reloader/pod',
     runDir: '/run/spa-reloader',
+    feed: 'downward',
     expose: 'image',
     forwarded: 'add',
     revalidate: 'add',
@@ -45,6 +46,7 @@ t.test('every option is read', async t => {
     SPA_LISTEN_ADDRESS: '127.0.0.1',
     SPA_POD_DIR: '/tmp/pod',
     SPA_RUN_DIR: '/tmp/run',
+    SPA_FEED: 'watch',
     SPA_EXPOSE: 'id',
     SPA_FORWARDED: 'off',
     SPA_DRAIN_SEC: '0',
@@ -53,7 +55,14 @@ t.test('every option is read', async t => {
     SPA_MAX_AGE_SEC: '60',
   })
   t.match(config, { podIP: 'fd00::7', frontPort: 14030, adminPort: 14031, listenAddress: '127.0.0.1' })
-  t.match(config, { podDir: '/tmp/pod', runDir: '/tmp/run', expose: 'id', forwarded: 'off', drainMs: 0 })
+  t.match(config, {
+    podDir: '/tmp/pod',
+    runDir: '/tmp/run',
+    feed: 'watch',
+    expose: 'id',
+    forwarded: 'off',
+    drainMs: 0,
+  })
   t.match(config, { maxTabs: 5, heartbeatMs: 1_000, maxAgeMs: 60_000 })
   t.equal(readConfig({ ...given, SPA_LISTEN_ADDRESS: '' }).listenAddress, undefined, 'empty is unset')
 })
@@ -79,6 +88,7 @@ t.test('a variable that is wrong is named', async t => {
     SPA_FRONT_PORT: ['x'],
     SPA_ADMIN_PORT: ['0', '14020'],
     SPA_LISTEN_ADDRESS: ['everywhere'],
+    SPA_FEED: ['Watch', 'file'],
     SPA_EXPOSE: ['none'],
     SPA_FORWARDED: ['on'],
     SPA_DRAIN_SEC: ['-1', '2.5', '10s'],

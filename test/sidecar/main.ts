@@ -27,7 +27,7 @@ await build({
   bundle: true,
   platform: 'node',
   format: 'esm',
-  external: ['uWebSockets.js'],
+  external: ['uWebSockets.js', './watch.ts'], // loaded only where it is asked for
   define: { VERSION: '"1.2.3"' },
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
@@ -247,7 +247,7 @@ t.test('bad input is refused or survived, and good input goes on', async t => {
   volume.write(JSON.stringify(releaseState({ serial: 2 })))
   t.match(await good.next(), { serial: 2 })
   t.equal((await get('/')).status, 200)
-  t.match((await admin('/metrics')).body, /^spa_reloader_feed_errors_total 1$/m)
+  t.match((await admin('/metrics')).body, /^spa_reloader_feed_errors_total\{feed="downward"\} 1$/m)
 })
 
 t.test('without a file there is no state, and traffic passes', async t => {

@@ -52,7 +52,10 @@ t.test(
       t.equal(sidecars.length, 1)
       const secrets = '/var/run/secrets/kubernetes.io/serviceaccount'
       const mounts = list(sidecars[0]?.volumeMounts).filter(({ mountPath }) => mountPath === secrets)
-      t.match(mounts, [{ name: 'spa-reloader-no-token', readOnly: true }], `${name}: no token`)
+      const volume = name === 'feed-watch' ? 'spa-reloader-token' : 'spa-reloader-no-token'
+      t.match(mounts, [{ name: volume, readOnly: true }], `${name}: no token but where it is asked for`)
+      const others = containers.filter(container => container.name !== 'spa-reloader')
+      t.notOk(JSON.stringify(others).includes('spa-reloader-token'), `${name}: never in another container`)
       const results = answers.map(({ response }) => response.auditAnnotations.result)
       // The late container has no limits, so ours is worked out anew where it had followed the others'.
       const isFollowing = name === 'guaranteed' || name === 'limited'

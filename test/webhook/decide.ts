@@ -156,6 +156,7 @@ t.test('the pod of a Deployment is injected by the name of its port', async t =>
       capture: 'name',
       front: 14020,
       admin: 14021,
+      feed: 'downward',
       expose: 'image',
       forwarded: 'add',
       revalidate: 'add',
@@ -176,25 +177,38 @@ t.test('the Deployment is named by the ReplicaSet, whatever generateName was cut
 })
 
 t.test('an option of the pod goes before that of the namespace', async t => {
-  const defaults = { 'spa-reloader.io/capture': 'none', 'spa-reloader.io/expose': 'id' }
+  const defaults = {
+    'spa-reloader.io/capture': 'none',
+    'spa-reloader.io/expose': 'id',
+    'spa-reloader.io/feed': 'watch',
+  }
   const annotations = { 'spa-reloader.io/capture': 'name', 'spa-reloader.io/forwarded': 'off' }
-  t.match(decideOn({ defaults, annotations }), { inject: { expose: 'id', forwarded: 'off' }, warnings: [] })
+  t.match(decideOn({ defaults, annotations }), {
+    inject: { feed: 'watch', expose: 'id', forwarded: 'off' },
+    warnings: [],
+  })
 })
 
 t.test('a malformed annotation means its default and a warning', async t => {
   const bad = {
     'spa-reloader.io/capture': 'redirekt',
+    'spa-reloader.io/feed': 'Watch',
     'spa-reloader.io/expose': '',
     'spa-reloader.io/forwarded': 'OFF',
     'spa-reloader.io/container': 'apache',
     'spa-reloader.io/port': '80000',
   }
   const warnings = Object.keys(bad).map(subject => ({ code: 'bad-option', subject }))
-  const inject = { app: { container: 'nginx', port: 8080 }, expose: 'image', forwarded: 'add' }
+  const inject = {
+    app: { container: 'nginx', port: 8080 },
+    feed: 'downward',
+    expose: 'image',
+    forwarded: 'add',
+  }
   t.match(decideOn({ annotations: bad }), { inject, warnings })
   t.match(
     decideOn({ defaults: bad }),
-    { inject, warnings: warnings.slice(0, 3) },
+    { inject, warnings: warnings.slice(0, 4) },
     'a container that the namespace names need not be in each pod',
   )
 })
