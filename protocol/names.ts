@@ -37,6 +37,8 @@ export const option = {
   forwarded: 'spa-reloader.io/forwarded',
   /** `add` (default: `Cache-Control: no-cache` on pages whose app says nothing of caching) or `off`. */
   revalidate: 'spa-reloader.io/revalidate',
+  /** `plain` (default), `etag` (304s for pages, of their own version) or `stamp` (that, and a <meta> in each page). */
+  page: 'spa-reloader.io/page',
   /** `refuse` (default: a missing asset is a 404 that nobody stores) or `off`. */
   missing: 'spa-reloader.io/missing',
 } as const
@@ -77,6 +79,7 @@ export const sidecarEnv = {
   forwarded: 'SPA_FORWARDED',
   revalidate: 'SPA_REVALIDATE',
   missing: 'SPA_MISSING',
+  page: 'SPA_PAGE',
   drainSec: 'SPA_DRAIN_SEC',
   maxTabs: 'SPA_MAX_TABS',
   heartbeatSec: 'SPA_HEARTBEAT_SEC',

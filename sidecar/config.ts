@@ -24,6 +24,7 @@ export interface Config {
   forwarded: 'add' | 'off'
   revalidate: 'add' | 'off'
   missing: 'refuse' | 'off'
+  page: 'plain' | 'etag' | 'stamp'
   /** 0: no draining, the process ends at SIGTERM. */
   drainMs: number
   maxTabs: number
@@ -59,6 +60,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     forwarded: optional(sidecarEnv.forwarded, 'add').asEnum(['add', 'off']),
     revalidate: optional(sidecarEnv.revalidate, 'add').asEnum(['add', 'off']),
     missing: optional(sidecarEnv.missing, 'refuse').asEnum(['refuse', 'off']),
+    page: optional(sidecarEnv.page, 'plain').asEnum(['plain', 'etag', 'stamp']),
     drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
     maxTabs: optional(sidecarEnv.maxTabs, '6000').asNumberBetween(1, 1_000_000), // what fits into the container's memory limit
     heartbeatMs: optional(sidecarEnv.heartbeatSec, '25').asNumberBetween(1, 300) * 1_000, // load balancers cut after 60 s of silence

@@ -11,6 +11,19 @@ import type { ReleaseState } from '../protocol/release.ts'
  */
 export function pageIdentity(name: string, hash: string, state: ReleaseState | undefined): string {
   const page = `${serverTiming.page};desc="${name}-${hash}"`
-  const id = state?.phase === 'ready' && state.target.hash === hash && state.target.id
+  const id = ownId(hash, state)
   return id ? `${page}, ${serverTiming.id};desc="${id}"` : page
+}
+
+/**
+ * Takes the same; returns what the ETags of this pod's pages begin with. It changes whenever the Server-Timing value does, so that a 304
+ * never says anything else than the page that the browser has.
+ */
+export function pageTag(name: string, hash: string, state: ReleaseState | undefined): string {
+  const id = ownId(hash, state)
+  return id ? `${name}-${hash}.${id.slice(0, 16)}` : `${name}-${hash}`
+}
+
+function ownId(hash: string, state: ReleaseState | undefined): string | undefined {
+  return state?.phase === 'ready' && state.target.hash === hash ? state.target.id : undefined
 }

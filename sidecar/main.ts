@@ -12,7 +12,7 @@ import { createDrain } from './drain/drain.ts'
 import { createDrainSocket } from './drain/socket.ts'
 import { createFeeds } from './feed/feeds.ts'
 import { createFront } from './front/front.ts'
-import { pageIdentity } from './identity.ts'
+import { pageIdentity, pageTag } from './identity.ts'
 import { createMetrics } from './metrics.ts'
 import { createVersionServer } from './server/server.ts'
 import { surviveErrors } from './uncaught.ts'
@@ -49,6 +49,8 @@ async function run(config: Config): Promise<() => Promise<void>> {
     app: { host: podIP, port: appPort },
     versionSocket,
     serverTiming: () => pageIdentity(name, hash, current.state()),
+    stamp: `${name}-${hash}`,
+    tag: () => pageTag(name, hash, current.state()),
     edits: config,
     log,
   })

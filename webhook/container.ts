@@ -103,7 +103,7 @@ const token = {
 }
 
 function environment(plan: Plan, drainSec: number): Raw[] {
-  const { name, app, front, admin, feed, expose, forwarded, revalidate, missing } = plan
+  const { name, app, front, admin, feed, expose, forwarded, revalidate, missing, page } = plan
   const literals = {
     [sidecarEnv.mode]: 'sidecar',
     [sidecarEnv.name]: name,
@@ -116,6 +116,7 @@ function environment(plan: Plan, drainSec: number): Raw[] {
     ...(forwarded !== 'add' && { [sidecarEnv.forwarded]: forwarded }),
     ...(revalidate !== 'add' && { [sidecarEnv.revalidate]: revalidate }),
     ...(missing !== 'refuse' && { [sidecarEnv.missing]: missing }),
+    ...(page !== 'plain' && { [sidecarEnv.page]: page }),
   }
   const fields = {
     [sidecarEnv.namespace]: 'metadata.namespace',

@@ -110,6 +110,7 @@ export function decide(raw: unknown, { annotations, services, release }: Context
       forwarded: options.forwarded,
       revalidate: options.revalidate,
       missing: options.missing,
+      page: options.page,
       anyUser: Object.hasOwn(annotations, annotation.openshiftUserIds),
       release: release(name),
       before,
@@ -200,6 +201,7 @@ interface Options {
   forwarded: 'add' | 'off'
   revalidate: 'add' | 'off'
   missing: 'refuse' | 'off'
+  page: 'plain' | 'etag' | 'stamp'
 }
 
 /** The pod's own annotations go before the Namespace's. What does not fit is added to `warnings`. */
@@ -215,6 +217,7 @@ function readOptions(
     forwarded: read(option.forwarded, ['add', 'off']),
     revalidate: read(option.revalidate, ['add', 'off']),
     missing: read(option.missing, ['refuse', 'off']),
+    page: read(option.page, ['plain', 'etag', 'stamp']),
   }
 
   /** The first of the allowed values is the default. */

@@ -16,6 +16,7 @@ export interface Plan {
   forwarded: 'add' | 'off'
   revalidate: 'add' | 'off'
   missing: 'refuse' | 'off'
+  page: 'plain' | 'etag' | 'stamp'
   /** The namespace hands out user ids, and refuses pods that ask for another one. */
   anyUser: boolean
   /** The Deployment's last known release state. */

@@ -6,11 +6,10 @@ import type { Log } from '../../protocol/log.ts'
 import type { Answer } from './answer.ts'
 import { createAnswers } from './answers.ts'
 import type { AnswerChange, Leaving } from './answers.ts'
-import type { Counters } from './counters.ts'
-import { editAnswer, editRequest, missingAsset } from './edits.ts'
-import type { EditOptions } from './edits.ts'
-import { kindOf } from './kind.ts'
-import type { Kind } from './kind.ts'
+import { editRequest } from './edits.ts'
+import { changeAnswer } from './exchange.ts'
+import type { Exchange, ExchangeSurroundings } from './exchange.ts'
+import { kindOf, pathOf } from './kind.ts'
 import { refusals, versionTarget } from './request.ts'
 import type { Refusal, Request } from './request.ts'
 import { createRequests } from './requests.ts'
@@ -20,27 +19,18 @@ import { askVersion, maxVersionHeadBytes, versionHead } from './version.ts'
 import type { VersionExchange } from './version.ts'
 
 /** What all connections share. */
-export interface Surroundings {
+export interface Surroundings extends ExchangeSurroundings {
   /** Starts a connection to the app. */
   dial(): Socket
   versionSocket: string
-  serverTiming: () => string
-  edits: EditOptions
+  /** Names the version in the ETags of its pages. */
+  tag: () => string
   tunnels: Tunnels
   isDraining(): boolean
-  counters: Counters
   log: Log
   /** The connection has closed, or a tunnel has taken its sockets over. */
   forget(connection: Connection): void
   onClosed(client: Socket): void
-}
-
-/** A request that the app has not answered to the end. */
-interface Exchange {
-  method: string
-  kind: Kind
-  /** The client has the whole answer already: what the app still sends of it is dropped. */
-  isReplaced: boolean
 }
 
 export interface Connection {
@@ -56,7 +46,6 @@ const graceMs = { least: 1_000, most: 2_000 } // a request that is on its way wh
 const idleMs = 600_000 // only where there is no app connection whose end could be mirrored; load balancers use 60-75 s
 const maxAwaited = 64
 const maxHeldBytes = 64 * 1024
-const maxDroppedBytes = 1024 * 1024 // of a page that nobody asked for; beyond it a new connection is the lesser work
 const none: Buffer = Buffer.alloc(0)
 
 export function createConnection(client: Socket, around: Surroundings): Connection {
@@ -143,9 +132,19 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     const kind = kindOf(request)
     counters.requests++
     if (kind === 'document') counters.documents++
-    awaited.push({ method: request.method, kind, isReplaced: false })
+    const { page } = around.edits
+    const isDocument = kind === 'document'
+    const tag = isDocument && page !== 'plain' ? around.tag() : undefined
+    awaited.push({
+      method: request.method,
+      kind,
+      tag,
+      isNgsw: page === 'stamp' && pathOf(request.target).endsWith('/ngsw.json'),
+      isReplaced: false,
+      stamp: undefined,
+    })
     isSwitching = request.isSwitching
-    return editRequest(request, kind === 'document', peer)
+    return editRequest(request, { isDocument, page, tag, peer })
   }
 
   function writeApp(bytes: Buffer): void {
@@ -212,40 +211,19 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   }
 
   function beginAnswer(answer: Answer): AnswerChange | undefined {
-    const exchange = awaited[0]!
-    const { revalidate, missing } = around.edits
-    const absence = missing === 'refuse' ? missingAsset(exchange.kind, answer) : undefined
-    if (absence) counters.missing++
-    if (absence === 'page') exchange.isReplaced = true
     const isFinal = awaited.length === 1
     if (isFinal && around.isDraining() && !turn && requests.heldBytes() === 0) endWithAwaited()
-    const isEndless = answer.body === 'until-close' || Number(answer.body) > maxDroppedBytes
-    const head = editAnswer(answer, {
-      serverTiming: around.serverTiming,
-      revalidate,
-      missing: absence,
-      isLast: (isFinal && isLast && !refusal) || (absence === 'page' && isEndless),
-    })
-    if (absence === 'page') return { head, takeBody: dropBody(isEndless ? 0 : maxDroppedBytes) }
-    return head && { head }
-  }
-
-  /** What takes the body of an answer that was replaced. It has been answered whole, so the connection may end behind it. */
-  function dropBody(most: number): (bytes: Buffer) => void {
-    let dropped = 0
-    return bytes => {
-      dropped += bytes.length
-      if (dropped > most) finish()
-    }
+    const sink = { isLast: isFinal && isLast && !refusal, write: writeClient, finish }
+    return changeAnswer(awaited[0]!, answer, around, sink)
   }
 
   /** Returns whether the client takes more. */
   function writeClient(bytes: Buffer): boolean {
-    return isOver || !client.writable || client.write(bytes)
+    return isOver || !client.writable || bytes.length === 0 || client.write(bytes)
   }
 
   function endAnswer(): void {
-    awaited.shift()
+    awaited.shift()?.stamp?.end()
     if (isOver) return
     if (awaited.length === 0) {
       isSwitching = false
@@ -261,6 +239,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function leave(why: Leaving, rest: Buffer): void {
     if (isOver) return
     if (awaited[0]?.isReplaced) return finish()
+    awaited[0]?.stamp?.end()
     if (why === 'tunnel' && isSwitching && awaited.length === 1 && app)
       return splice(app, rest, requests.rest())
     isUnframed = why !== 'until-close'
@@ -281,6 +260,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (isOver) return
     if (!requests.isHttp()) return spliceWhole()
     if (turn && awaited.length === 0) return dropApp()
+    awaited[0]?.stamp?.end()
     writeClient(answers.held())
     // No answer can come any more, but the app may still want the rest of a body.
     endWithAwaited()

@@ -1,9 +1,10 @@
 // Every change that the front makes to an app's heads, and there are no others.
 
-import { edit, field, has, hasToken } from './head.ts'
+import { edit, field, fields, has, hasToken } from './head.ts'
 import type { Answer } from './answer.ts'
 import type { Kind } from './kind.ts'
 import type { Request } from './request.ts'
+import { appEtags, versionEtag } from './validator.ts'
 import { header } from '../../protocol/names.ts'
 
 /** What the pod's annotations choose. */
@@ -14,6 +15,8 @@ export interface EditOptions {
   revalidate: 'add' | 'off'
   /** Whether an asset that the app does not have is a 404 that nobody stores, whatever the app makes of it. */
   missing: 'refuse' | 'off'
+  /** `etag`: a page may be answered with a 304 of its own version. `stamp`: that, and pages carry their version in a <meta>. */
+  page: 'plain' | 'etag' | 'stamp'
 }
 
 const conditional = [
@@ -25,17 +28,29 @@ const conditional = [
   'range',
 ]
 
+export interface RequestEdits {
+  isDocument: boolean
+  page: EditOptions['page']
+  /** Names the version in the ETags of its pages; undefined where they are left alone. */
+  tag: string | undefined
+  /** The client's address; undefined to say nothing of it. */
+  peer: string | undefined
+}
+
 /**
  * The head to forward, or undefined where it stays as it is. A 304 or a part would tie an old page's bytes to the new version's
- * header, so a page is always asked for whole. `peer` is the client's address, undefined to say nothing of it.
+ * header, so a page is asked for whole, unless what the browser has is of this very version.
  */
-export function editRequest(
-  request: Request,
-  isDocument: boolean,
-  peer: string | undefined,
-): Buffer | undefined {
-  const drop = isDocument && conditional.some(name => has(request, name)) ? conditional : []
-  const add = peer !== undefined && !has(request, 'x-forwarded-for') ? `X-Forwarded-For: ${peer}\r\n` : ''
+export function editRequest(request: Request, edits: RequestEdits): Buffer | undefined {
+  const { isDocument, page, tag, peer } = edits
+  const drop = isDocument && conditional.some(name => has(request, name)) ? [...conditional] : []
+  let add = peer !== undefined && !has(request, 'x-forwarded-for') ? `X-Forwarded-For: ${peer}\r\n` : ''
+  if (tag !== undefined) {
+    const etags = appEtags(tag, fields(request, 'if-none-match'))
+    if (etags !== undefined) add += `If-None-Match: ${etags}\r\n`
+  }
+  // A stamp is written into the bytes of the page itself.
+  if (isDocument && page === 'stamp' && has(request, 'accept-encoding')) drop.push('accept-encoding')
   return drop.length > 0 || add !== '' ? edit(request, drop, add) : undefined
 }
 
@@ -44,6 +59,8 @@ export interface AnswerEdits {
   revalidate: 'add' | 'off'
   /** Of the asset that was asked for: `missingAsset`. */
   missing: 'page' | 'stored' | undefined
+  /** Names the version in the ETag of the page that was asked for; undefined to leave that alone. */
+  tag: string | undefined
   /** This is the last answer on its connection. */
   isLast: boolean
 }
@@ -54,7 +71,7 @@ export interface AnswerEdits {
  */
 export function editAnswer(answer: Answer, edits: AnswerEdits): Buffer | undefined {
   const close = edits.isLast && !hasToken(answer, 'connection', 'close')
-  const drop = close ? keepAlive(answer) : []
+  const drop = close ? [...keepAlive(answer)] : []
   const end = close ? 'Connection: close\r\n' : ''
   if (edits.missing === 'stored') return edit(answer, [...drop, ...validity], missingLines + end)
   if (edits.missing === 'page') return notFound(answer, [...drop, ...validity, ...content], end)
@@ -63,6 +80,13 @@ export function editAnswer(answer: Answer, edits: AnswerEdits): Buffer | undefin
     add = `Server-Timing: ${edits.serverTiming()}\r\n`
     if (edits.revalidate === 'add' && !['cache-control', 'expires', 'pragma'].some(name => has(answer, name)))
       add += 'Cache-Control: no-cache\r\n'
+  }
+  if (edits.tag !== undefined && (answer.status === 304 || isWholePage(answer))) {
+    const etag = versionEtag(edits.tag, field(answer, 'etag') ?? '')
+    if (etag !== undefined) {
+      drop.push('etag')
+      add += `ETag: ${etag}\r\n`
+    }
   }
   return add === '' && !close ? undefined : edit(answer, drop, add + end)
 }

@@ -21,6 +21,10 @@ export interface FrontOptions {
   versionSocket: string
   /** The value of the Server-Timing line that pages get. */
   serverTiming: () => string
+  /** `<Deployment>-<hash>`, as a page is stamped with. */
+  stamp: string
+  /** Names the version in the ETags of its pages. */
+  tag: () => string
   edits: EditOptions
   log: Log
 }
@@ -72,6 +76,7 @@ export function createFront({ listen, app, log, ...options }: FrontOptions): Fro
   const around = {
     ...options,
     dial,
+    stamping: { isOff: false },
     tunnels,
     isDraining: () => isDraining,
     counters,

@@ -136,7 +136,9 @@ async function startPod(t: Test, { hash }: { hash: string }) {
     app: { host: '127.0.0.1', port: (app.address() as AddressInfo).port },
     versionSocket: socketPath,
     serverTiming: () => pageIdentity('web', hash, current.state()),
-    edits: { forwarded: 'add', revalidate: 'add', missing: 'refuse' },
+    stamp: `web-${hash}`,
+    tag: () => `web-${hash}`,
+    edits: { forwarded: 'add', revalidate: 'add', missing: 'refuse', page: 'plain' },
     log,
   })
   await front.open()

@@ -28,6 +28,7 @@ t.test('what injection must set is enough, and the rest has its default', async 
     forwarded: 'add',
     revalidate: 'add',
     missing: 'refuse',
+    page: 'plain',
     drainMs: 25_000,
     maxTabs: 6_000,
     heartbeatMs: 25_000,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { pageIdentity } from '../../sidecar/identity.ts'
+import { pageIdentity, pageTag } from '../../sidecar/identity.ts'
 import { newId, oldId, releaseState } from './state.ts'
 
 t.test('a page is told the id of its build once that is ready', async t => {
@@ -25,3 +25,13 @@ t.test('no id is told while the state does not know it', async t => {
   const target = { id: '', name: 'registry/web:1.15', hash: '6c487dcc49' }
   t.equal(pageIdentity('web', '6c487dcc49', releaseState({ target })), page)
 })
+
+t.test(
+  'the ETags of pages name the version, and the id as soon as the Server-Timing header does',
+  async t => {
+    t.equal(pageTag('web', '6c487dcc49', undefined), 'web-6c487dcc49')
+    t.equal(pageTag('web', '5d9fb7c6b8', releaseState()), 'web-5d9fb7c6b8')
+    const { id, hash } = releaseState().target
+    t.equal(pageTag('web', hash, releaseState()), `web-${hash}.${id.slice(0, 16)}`)
+  },
+)

@@ -161,6 +161,7 @@ t.test('the pod of a Deployment is injected by the name of its port', async t =>
       forwarded: 'add',
       revalidate: 'add',
       missing: 'refuse',
+      page: 'plain',
       anyUser: false,
       release: undefined,
       before: undefined,

@@ -11,10 +11,13 @@ function request(...lines: string[]): Request {
   return parsed
 }
 
+const plain = { isDocument: false, page: 'plain', tag: undefined, peer: undefined } as const
+
 const edits = {
   serverTiming: () => 'spa;desc="web-1"',
   revalidate: 'add',
   missing: undefined,
+  tag: undefined,
   isLast: false,
 } as const
 
@@ -37,19 +40,19 @@ t.test('a page is asked for whole and unconditionally; an asset as it was', asyn
     'X-If-None-Match: kept',
   )
   t.equal(
-    editRequest(message, true, undefined)?.toString(),
+    editRequest(message, { ...plain, isDocument: true })?.toString(),
     'GET / HTTP/1.1\r\nhost: a\r\nX-If-None-Match: kept\r\n\r\n',
   )
-  t.equal(editRequest(message, false, undefined), undefined)
+  t.equal(editRequest(message, plain), undefined)
 })
 
 t.test('X-Forwarded-For is added only where there is none', async t => {
   t.equal(
-    editRequest(request('GET / HTTP/1.1', 'Host: a'), false, '10.0.0.9')?.toString(),
+    editRequest(request('GET / HTTP/1.1', 'Host: a'), { ...plain, peer: '10.0.0.9' })?.toString(),
     'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.9\r\n\r\n',
   )
   t.equal(
-    editRequest(request('GET / HTTP/1.1', 'Host: a', 'x-forwarded-for: b'), false, '10.0.0.9'),
+    editRequest(request('GET / HTTP/1.1', 'Host: a', 'x-forwarded-for: b'), { ...plain, peer: '10.0.0.9' }),
     undefined,
   )
 })
@@ -169,4 +172,32 @@ t.test('the app’s own 404 keeps its body and may not be stored', async t => {
     editAnswer(answer, { ...edits, missing: 'stored' })?.toString(),
     'HTTP/1.1 404 Weg\r\nContent-Length: 4\r\nCache-Control: no-store\r\nX-SPA-Missing: 1\r\n\r\n',
   )
+})
+
+t.test('of the ETags that a browser has, the app hears its own of this version', async t => {
+  const conditions = ['If-None-Match: "web-1:a", W/"web-1:b", "web-2:a", "a", *', 'If-Modified-Since: x']
+  const message = request('GET / HTTP/1.1', 'Host: a', ...conditions, 'Accept-Encoding: gzip')
+  const asked = (page: 'etag' | 'stamp', tag: string) =>
+    editRequest(message, { ...plain, isDocument: true, page, tag })?.toString()
+  const start = 'GET / HTTP/1.1\r\nHost: a\r\n'
+  t.equal(asked('etag', 'web-1'), `${start}Accept-Encoding: gzip\r\nIf-None-Match: "a", W/"b"\r\n\r\n`)
+  t.equal(asked('etag', 'web-3'), `${start}Accept-Encoding: gzip\r\n\r\n`)
+  t.equal(asked('stamp', 'web-2'), `${start}If-None-Match: "a"\r\n\r\n`, 'and is asked for plain bytes')
+})
+
+t.test('the ETag of a page, and of a 304 for one, names its version', async t => {
+  const cases: [expected: string | undefined, status: number, type: string, etag: string][] = [
+    ['"web-1:e"', 200, 'text/html', '"e"'],
+    ['W/"web-1:e"', 200, 'text/html', 'W/"e"'],
+    ['"web-1:e"', 304, 'x', '"e"'],
+    ['odd', 200, 'text/html', 'odd'],
+    [undefined, 200, 'image/png', '"e"'],
+    [undefined, 206, 'text/html', '"e"'],
+  ]
+  for (const [expected, status, type, etag] of cases) {
+    const lines = [`HTTP/1.1 ${status} X`, `Content-Type: ${type}`, `ETag: ${etag}`, '', '']
+    const answer = parseAnswer(Buffer.from(lines.join('\r\n')), 'GET')!
+    const head = editAnswer(answer, { ...edits, tag: 'web-1' })
+    t.equal(head && /^ETag: (.*)$/m.exec(head.toString())?.[1]?.trim(), expected, lines.join(' | '))
+  }
 })

@@ -1,7 +1,7 @@
 // An asset that the app does not have is a 404 that nobody stores, whatever the app makes of it; over real sockets.
 
 import t from 'tap'
-import { answering, get, ok, openFront, rawApp } from './stage.ts'
+import { answering, get, ok, openFront, rawApp, seen } from './stage.ts'
 
 const html = 'Content-Type: text/html'
 const missing =
@@ -28,9 +28,10 @@ t.test('it is dropped wherever it is cut', async t => {
   const text = chunked + ok('js')
   for (let cut = 1; cut < text.length; cut++) {
     const app = await rawApp(t, (socket, got) => {
-      void got.until('/app.js').then(() => {
+      void got.until('/app.js').then(async () => {
         socket.write(text.slice(0, cut))
-        setImmediate(() => socket.write(text.slice(cut)))
+        await seen()
+        socket.write(text.slice(cut))
       })
     })
     const { dial, front } = await openFront(t, app.port)

@@ -35,7 +35,9 @@ export async function openFront(
     app: { host: '127.0.0.1', port: appPort },
     versionSocket: '/nowhere/version.sock',
     serverTiming: () => serverTiming,
-    edits: { forwarded: 'off', revalidate: 'add', missing: 'refuse', ...edits },
+    stamp: 'web-6c487dcc49',
+    tag: () => 'web-6c487dcc49',
+    edits: { forwarded: 'off', revalidate: 'add', missing: 'refuse', page: 'plain', ...edits },
     log: (message, fields) => void logged.push({ message, ...fields }),
     ...options,
   })
@@ -168,4 +170,9 @@ export function get(target: string, ...lines: string[]): string {
 
 export function ok(body: string, ...lines: string[]): string {
   return ['HTTP/1.1 200 OK', `Content-Length: ${body.length}`, ...lines, '', body].join('\r\n')
+}
+
+/** Resolves when what was written to a socket has been read at its other end, in this very process: a few turns of the loop. */
+export async function seen(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
 }

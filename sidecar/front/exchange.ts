@@ -1,0 +1,87 @@
+// One request that went to the app, and what is made of its answer.
+
+import type { Answer } from './answer.ts'
+import { parseAnswer } from './answer.ts'
+import type { AnswerChange } from './answers.ts'
+import type { Counters } from './counters.ts'
+import { editAnswer, isHtml, missingAsset } from './edits.ts'
+import type { EditOptions } from './edits.ts'
+import type { Kind } from './kind.ts'
+import { createStamp, isStampable, withoutLength } from './stamp.ts'
+import type { Stamp } from './stamp.ts'
+
+export interface Exchange {
+  method: string
+  kind: Kind
+  /** Names the version in a page's ETag; undefined where that is left alone. */
+  tag: string | undefined
+  /** It asks for the list of files of Angular's service worker. */
+  isNgsw: boolean
+  /** The client has the whole answer already: what the app still sends of it is dropped. */
+  isReplaced: boolean
+  stamp: Stamp | undefined
+}
+
+export interface ExchangeSurroundings {
+  edits: EditOptions
+  serverTiming: () => string
+  stamp: string
+  /** Off for good once the app is seen to have Angular's service worker, which compares a page's hash. */
+  stamping: { isOff: boolean }
+  counters: Counters
+}
+
+export interface ExchangeSink {
+  /** The connection ends behind this answer. */
+  isLast: boolean
+  write(bytes: Buffer): void
+  /** Ends the connection now, behind an answer that is whole. */
+  finish(): void
+}
+
+const maxDroppedBytes = 1024 * 1024 // of a page that nobody asked for; beyond it a new connection is the lesser work
+const nothing: Buffer = Buffer.alloc(0)
+
+/** Takes the head of the final answer; returns what is to be changed, undefined to leave it. */
+export function changeAnswer(
+  exchange: Exchange,
+  answer: Answer,
+  around: ExchangeSurroundings,
+  { isLast, write, finish }: ExchangeSink,
+): AnswerChange | undefined {
+  const { edits, serverTiming, counters, stamping } = around
+  const { kind, tag } = exchange
+  if (exchange.isNgsw && answer.status === 200 && !isHtml(answer)) stamping.isOff = true
+  const missing = edits.missing === 'refuse' ? missingAsset(kind, answer) : undefined
+  if (missing) counters.missing++
+  const isEndless = answer.body === 'until-close' || Number(answer.body) > maxDroppedBytes
+  const isEnd = isLast || (missing === 'page' && isEndless)
+  const head = editAnswer(answer, {
+    serverTiming,
+    revalidate: edits.revalidate,
+    missing,
+    tag,
+    isLast: isEnd,
+  })
+  if (missing === 'page') {
+    exchange.isReplaced = true
+    return { head, takeBody: dropBody(isEndless ? 0 : maxDroppedBytes, finish) }
+  }
+  const isStamped =
+    edits.page === 'stamp' && kind === 'document' && !stamping.isOff && isStampable(answer, exchange.method)
+  if (!isStamped || !head) return head && { head }
+  const edited = parseAnswer(head, exchange.method)
+  if (!edited) return { head }
+  if (exchange.method === 'HEAD') return { head: withoutLength(edited) }
+  exchange.stamp = createStamp({ answer, head: edited, version: around.stamp, write })
+  return { head: nothing, takeBody: exchange.stamp.take }
+}
+
+/** What takes the body of an answer that was replaced. It has been answered whole, so the connection may end behind it. */
+function dropBody(most: number, finish: () => void): (bytes: Buffer) => void {
+  let dropped = 0
+  return bytes => {
+    dropped += bytes.length
+    if (dropped > most) finish()
+  }
+}
