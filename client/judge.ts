@@ -3,14 +3,13 @@
 import type { StateMessage } from '../protocol/message.ts'
 import type { Page } from './identity.ts'
 
-type Release = Pick<StateMessage, 'phase' | 'sha256' | 'live' | 'known'>
+type Release = Pick<StateMessage, 'phase' | 'sha256' | 'live'>
 
 /** `candidate`: the rollout has ended without this page's version; to be verified before it is offered. */
 export type Verdict = 'unknown' | 'current' | 'rolling' | 'candidate'
 
-/** Takes the page and the state, either of which may not be known. */
-export function judge(page: Page | null, release: Release | null): Verdict {
-  const id = resolveId(page, release)
+/** Takes the id of the page's version and the state, either of which may not be known. */
+export function judge(id: string | null, release: Release | null): Verdict {
   if (!id || !release) return 'unknown'
   if (release.phase === 'rolling') return 'rolling'
   // Nobody is disturbed while his version still answers (canaries, blue/green).
@@ -19,18 +18,21 @@ export function judge(page: Page | null, release: Release | null): Verdict {
 }
 
 /** Takes a page and a state; returns the page's id as the state has it now, or null when the state does not know the page. */
-export function resolveId(page: Page | null, release: Pick<Release, 'known'> | null): string | null {
+export function resolveId(page: Page | null, release: Pick<StateMessage, 'known'> | null): string | null {
   const row = page && release?.known.find(([key]) => key === page.hash)
   if (!row || !release) return null
   return (page.id ? latestId(release)(page.id) : row[1]) || null
 }
 
 /** Runtimes report several digests for one image, so a version may have got another id since. */
-export function latestId({ known }: Pick<Release, 'known'>): (id: string) => string {
+export function latestId({ known }: Pick<StateMessage, 'known'>): (id: string) => string {
   return id => known.find(([key]) => key === id)?.[1] ?? id
 }
 
 /** Whether a document fetched just now is the version that the state says is live. */
-export function isTarget(served: Page | null, release: Release | null): boolean {
+export function isTarget(
+  served: Page | null,
+  release: Pick<StateMessage, 'sha256' | 'known'> | null,
+): boolean {
   return !!release?.sha256 && resolveId(served, release) === release.sha256
 }

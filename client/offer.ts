@@ -3,12 +3,17 @@
 
 import type { StateMessage } from '../protocol/message.ts'
 import type { Page } from './identity.ts'
-import { isTarget, judge } from './judge.ts'
+import { isTarget, judge, resolveId } from './judge.ts'
 import { learn } from './knowledge.ts'
 
 export interface Offer {
   readonly page: Page | null
   readonly known: StateMessage | null
+  /**
+   * The id of the page's version, once a state has known it. A later one may not: of a Deployment that was made again, or of another one that
+   * now stands behind the origin. To such a state the page is old; one that no state has known may be newer, and holds.
+   */
+  readonly current: string | null
   /** The release that the page could be updated to, as a key; '' when there is none. */
   readonly candidate: string
   /** This browser was served the candidate when it looked. */
@@ -32,7 +37,7 @@ export interface Circumstances {
 
 /** Takes what the page says of itself at its start, if anything. */
 export function createOffer(page: Page | null): Offer {
-  return { page, known: null, candidate: '', isOffered: false }
+  return { page, known: null, current: null, candidate: '', isOffered: false }
 }
 
 /** The page has found out what it is. Decided once: what is found after that changes nothing. */
@@ -71,7 +76,11 @@ export function wantsReload(
 }
 
 function consider(offer: Offer): Offer {
-  const release = judge(offer.page, offer.known) === 'candidate' ? offer.known : null
+  const { page, known } = offer
+  const current = resolveId(page, known) ?? offer.current
+  const release = judge(current, known) === 'candidate' ? known : null
   const candidate = release ? [release.epoch, release.revision, release.sha256].join() : ''
-  return candidate === offer.candidate ? offer : { ...offer, candidate, isOffered: false }
+  return candidate === offer.candidate
+    ? { ...offer, current }
+    : { ...offer, current, candidate, isOffered: false }
 }

@@ -6,7 +6,7 @@ import type { Connection } from './connection.ts'
 import type { Env } from './env.ts'
 import { get } from './get.ts'
 import { readPage, readStoredPage } from './identity.ts'
-import { judge, latestId, resolveId } from './judge.ts'
+import { judge, latestId } from './judge.ts'
 import { createLeaving } from './leave.ts'
 import { createOffer, hear, identify, serve, todo, wantsReload } from './offer.ts'
 import type { Offer } from './offer.ts'
@@ -150,12 +150,12 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   }
 
   function describe(): SpaState {
-    const { page, known } = offer
-    const verdict = judge(page, known)
+    const { page, known, current } = offer
+    const verdict = judge(current, known)
     return {
       status: verdict === 'candidate' ? (offer.isOffered ? 'update' : 'rolling') : verdict,
       page,
-      current: resolveId(page, known),
+      current,
       target: known?.sha256
         ? { id: known.sha256, revision: known.revision, ...(known.image && { name: known.image }) }
         : null,

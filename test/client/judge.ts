@@ -3,6 +3,7 @@
 import t from 'tap'
 import { isTarget, judge, resolveId } from '../../client/judge.ts'
 import { learn } from '../../client/knowledge.ts'
+import type { StateMessage } from '../../protocol/message.ts'
 import { a, b, c, told } from './fixtures/release.ts'
 
 const byHash = ({ name, hash }: typeof a) => ({ name, hash })
@@ -13,7 +14,7 @@ t.test('a page is judged by the state alone', async t => {
     { id: a.id, pods: 1 },
   ]
   const unknown = { name: 'web', hash: 'f00', id: a.id }
-  const cases: [page: Parameters<typeof judge>[0], state: Parameters<typeof judge>[1], verdict: string][] = [
+  const cases: [page: Parameters<typeof resolveId>[0], state: StateMessage | null, verdict: string][] = [
     [null, told(b, 2, 'ready'), 'unknown'],
     [a, null, 'unknown'],
     [unknown, told(b, 2, 'ready'), 'unknown'],
@@ -30,7 +31,11 @@ t.test('a page is judged by the state alone', async t => {
     [a, told({ ...b, id: '' }, 2, 'ready'), 'current'],
   ]
   for (const [page, state, verdict] of cases)
-    t.equal(judge(page, state), verdict, JSON.stringify([page?.hash, state?.phase, verdict]))
+    t.equal(
+      judge(resolveId(page, state), state),
+      verdict,
+      JSON.stringify([page?.hash, state?.phase, verdict]),
+    )
 })
 
 t.test(
@@ -39,7 +44,7 @@ t.test(
     const known = [[a.hash, b.id, 3] as const]
     t.equal(resolveId(a, { known }), a.id)
     t.equal(resolveId(byHash(a), { known }), b.id)
-    t.equal(judge(a, told({ ...b, hash: a.hash }, 3, 'ready', { known })), 'candidate')
+    t.equal(judge(a.id, told({ ...b, hash: a.hash }, 3, 'ready', { known })), 'candidate')
     t.equal(isTarget(a, told({ ...b, hash: a.hash }, 3, 'ready', { known })), false)
   },
 )
@@ -47,7 +52,7 @@ t.test(
 t.test('an id under which a version was known before is its id now', async t => {
   const known = [[a.hash, b.id, 1] as const, [a.id, b.id, 1] as const]
   t.equal(resolveId(a, { known }), b.id)
-  t.equal(judge(a, told(b, 1, 'ready', { known })), 'current')
+  t.equal(judge(b.id, told(b, 1, 'ready', { known })), 'current')
 })
 
 t.test('a page is the target only when the state says so', async t => {

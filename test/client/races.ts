@@ -212,8 +212,9 @@ t.test('a Deployment that was deleted and made again begins a later epoch, at re
   const tab = createTab()
   const page = tab.open(a)
   tab.serve(b)
-  await tab.hear(told(a, 7, 'ready'), told(b, 1, 'ready', { epoch: 't4aaaa-11112222', serial: 1 }))
-  t.same(page.names(), ['update'])
+  const known = [[b.hash, b.id, 1] as const]
+  await tab.hear(told(a, 7, 'ready'), told(b, 1, 'ready', { epoch: 't4aaaa-11112222', serial: 1, known }))
+  t.same(page.names(), ['update'], 'though it has never heard of the page')
   await tab.hear(told(a, 8, 'ready'))
   t.equal(page.state.status, 'update', 'what the old one still says counts no more')
 })
@@ -229,8 +230,18 @@ t.test('another Deployment behind the same origin is believed over the present c
     known: [[green.hash, green.id, 1]],
   })
   await tab.hear(switched)
-  t.match(page.state, { status: 'unknown', target: { id: green.id } }, 'it does not know this page: it holds')
-  t.same(page.events, [])
+  t.match(page.state, { status: 'update', current: a.id, target: { id: green.id } })
+  t.same(page.names(), ['update'], 'the page was known once: it is old')
+})
+
+t.test('a page that no state has ever known holds, also before another Deployment', async t => {
+  const tab = createTab()
+  const green = { name: 'green', hash: 'd4c3b2a1', id: 'd'.repeat(64) }
+  const page = tab.open(a, { auto: true })
+  tab.serve(green)
+  await tab.hear(told(green, 1, 'ready', { known: [[green.hash, green.id, 1]] }))
+  t.match(page.state, { status: 'unknown', current: null })
+  t.same([page.events, tab.requests], [[], []])
 })
 
 t.test(
@@ -247,7 +258,7 @@ t.test(
     tab.navigator.onLine = false
     tab.socket().end()
     await page.check()
-    t.match(page.state, { status: 'unknown', target: { id: green.sha256 } })
+    t.match(page.state, { status: 'rolling', current: a.id, target: { id: green.sha256 } }, 'not served yet')
   },
 )
 

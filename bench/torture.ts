@@ -1,0 +1,110 @@
+// Random histories of rollouts and everything around them, on a real cluster, with tabs in three browser engines; judged by what the
+// API server says was true. `npm run torture -- --histories N --seed S`
+
+import { engines, launch } from '../test/browsers/browser.ts'
+import type { Browser, Engine } from '../test/browsers/browser.ts'
+import { install } from '../test/tier3/installation.ts'
+import type { Host } from '../test/tier3/installation.ts'
+import { median, rounded } from './figures.ts'
+import { check } from './torture/check.ts'
+import type { Verdict } from './torture/check.ts'
+import { createController } from './torture/controller.ts'
+import { describe, historyOf, versions } from './torture/history.ts'
+import type { Log } from './torture/log.ts'
+import { play } from './torture/play.ts'
+import type { Stage } from './torture/play.ts'
+import { makeVersions } from './torture/versions.ts'
+
+/** How many are played at a time. */
+const lanes = 4
+
+/** Plays so many histories, with the seeds from `seed` on. Remarks on each; of one that did not come out right, on all that was seen. */
+export async function torture(host: Host, histories: number, seed: number) {
+  const stage = await setStage(host)
+  const waiting = Array.from({ length: histories }, (_, index) => historyOf(seed + index))
+  const sum: Verdict = { told: 0, latencies: [], missed: [], false: [], loops: [], windows: [] }
+  let tabs = 0
+  await Promise.all(
+    Array.from({ length: lanes }, async () => {
+      for (let history = waiting.shift(); history; history = waiting.shift()) {
+        const start = Date.now()
+        const verdict = await judge(stage, history)
+        const seconds = ((Date.now() - start) / 1_000).toFixed(0)
+        host.comment(`${describe(history)} (${seconds} s)`)
+        tabs += history.visitors.length
+        sum.told += verdict.told
+        for (const key of ['latencies', 'missed', 'false', 'loops', 'windows'] as const)
+          (sum[key] as unknown[]).push(...verdict[key])
+      }
+    }),
+  )
+  return {
+    histories,
+    tabs,
+    told: sum.told,
+    missed: sum.missed.length,
+    false: sum.false.length,
+    loops: sum.loops.length,
+    windows: sum.windows.length,
+    median_ms: rounded(median(sum.latencies), 0),
+    max_ms: rounded(Math.max(...sum.latencies), 0),
+  }
+
+  async function judge(stage: Stage, history: ReturnType<typeof historyOf>): Promise<Verdict> {
+    const log = await play(stage, history)
+    const verdict = check(log)
+    const wrong = (['missed', 'false', 'loops'] as const).flatMap(kind =>
+      verdict[kind].map(what => `${kind}: ${what}`),
+    )
+    if (wrong.length > 0)
+      for (const line of [`npm run torture -- --histories 1 --seed ${history.seed}`, ...wrong, ...tell(log)])
+        host.comment(line)
+    return verdict
+  }
+}
+
+async function setStage(host: Host): Promise<Stage> {
+  const cluster = await install(host)
+  await cluster.buildApp('model', 'web:model')
+  const registry = `${cluster.machine.hostAddress}:5000`
+  const made = await makeVersions(registry, { repository: 'library/web', tag: 'model', names: versions })
+  const browsers = {} as Record<Engine, Browser>
+  for (const engine of engines) {
+    browsers[engine] = await launch(engine)
+    host.teardown(browsers[engine].close)
+  }
+  return { cluster, versions: made, controller: createController(cluster), browsers }
+}
+
+/** All that was seen, in the order of time. */
+function tell({ worlds, visits, outages, settled }: Log): string[] {
+  const lines = [
+    ...worlds.map(({ at, isComplete, isBare, serving, generation }) => ({
+      at,
+      line: `cluster: generation ${generation}, ${isComplete ? 'complete' : 'rolling'}${isBare ? ', bare pods' : ''}, serving ${serving.map(id => id.slice(0, 8)).join(' ')}`,
+    })),
+    ...outages.flatMap(({ from, until }) => [
+      { at: from, line: 'controller out' },
+      { at: until, line: 'controller back' },
+    ]),
+    ...settled.map(at => ({ at, line: 'settled' })),
+    ...visits.flatMap(visit => [
+      { at: visit.from, line: `${visit.tab}: comes${visit.isAuto ? ', auto' : ''}` },
+      ...visit.loads.map(at => ({ at, line: `${visit.tab}: asks for the page` })),
+      ...visit.absences.flatMap(({ from, until }) => [
+        { at: from, line: `${visit.tab}: absent` },
+        { at: until, line: `${visit.tab}: back` },
+      ]),
+      ...visit.notes.map(({ at, what, version, id, revision }) => ({
+        at,
+        line: `${visit.tab}: ${what} on ${version} of ${id.slice(0, 8)}, revision ${revision}`,
+      })),
+      { at: visit.until ?? Infinity, line: `${visit.tab}: leaves` },
+    ]),
+  ]
+  const first = worlds[0]?.at ?? 0
+  return lines
+    .filter(({ at }) => at < Infinity && at >= first)
+    .sort((a, b) => a.at - b.at)
+    .map(({ at, line }) => `${((at - first) / 1_000).toFixed(3).padStart(8)} ${line}`)
+}

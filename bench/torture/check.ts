@@ -1,0 +1,173 @@
+// Judges what tabs were told, and did, by what the API server says was true then. Knows nothing of how the product comes to its signal.
+
+import type { Note } from '../../test/tier3/tab.ts'
+import type { Log, Visit, World } from './log.ts'
+
+export interface Verdict {
+  /** Offers that were right. */
+  told: number
+  /** How long after the end of the rollout, for tabs that were there, in milliseconds. */
+  latencies: number[]
+  /** Tabs that did not know when all had come to rest. */
+  missed: string[]
+  /** Told before the end, of what is not live, what the page is already; withdrawn without a cause; reloaded without an offer. */
+  false: string[]
+  /** More than one reload for one rollout. */
+  loops: string[]
+  /** Offers of a release that the next one was just replacing: the one window that is promised to be short. */
+  windows: string[]
+}
+
+/** The tab's clock is the checker's, but events of the cluster come to the checker late: by so much at most. */
+const watchMs = 500
+/** An offer may be older than the cluster by so much, not counting the time in which there was no controller. */
+const lagMs = 5_000
+
+export function check(log: Log): Verdict {
+  const releases = releasesOf(log.worlds)
+  const verdict: Verdict = { told: 0, latencies: [], missed: [], false: [], loops: [], windows: [] }
+  for (const visit of log.visits) {
+    judgeNotes(log, releases, visit, verdict)
+    judgeReloads(releases, visit, verdict)
+    for (const at of log.settled) if (!knows(log, visit, at)) verdict.missed.push(say(visit, at))
+  }
+  return verdict
+}
+
+/** Whether the tab, as it is at that time, is on what is live or has an offer of it. True of one that is not there, or not loaded. */
+export function knows(log: Log, visit: Visit, at: number): boolean {
+  const isThere = visit.from <= at && at < (visit.until ?? Infinity) && !isAbsent(visit, at)
+  const past = visit.notes.filter(note => note.at <= at)
+  const load = past.findLast(({ what }) => what === 'load')
+  if (!isThere || !load || isBareAt(log.worlds, load.at)) return true
+  const serving = worldAt(log.worlds, at)?.serving ?? []
+  const offer = outstanding(past)
+  const isCurrent = serving.includes(log.digests[load.version] ?? '')
+  return offer ? !isCurrent && serving.includes(offer.id) : isCurrent
+}
+
+/** A rollout: what its pods serve, and when. */
+interface Release {
+  from: number
+  until: number
+  /** From the first completion on, whatever happens to its pods later. */
+  completeAt: number
+  ids: Set<string>
+}
+
+function releasesOf(worlds: readonly World[]): Release[] {
+  const releases: Release[] = []
+  let template: string | undefined
+  for (const world of worlds) {
+    if (world.template !== template) {
+      template = world.template
+      const last = releases.at(-1)
+      if (last) last.until = world.at
+      releases.push({ from: world.at, until: Infinity, completeAt: Infinity, ids: new Set() })
+    }
+    const release = releases.at(-1)!
+    if (world.isComplete) release.completeAt = Math.min(release.completeAt, world.at)
+    if (release.completeAt < Infinity) for (const id of world.serving) release.ids.add(id)
+  }
+  return releases
+}
+
+function judgeNotes(log: Log, releases: readonly Release[], visit: Visit, verdict: Verdict): void {
+  let offered: Release | undefined
+  for (const [index, note] of visit.notes.entries()) {
+    if (note.what === 'update') {
+      const page = log.digests[note.version] ?? ''
+      const isMeant = (release: Release) => release.ids.has(note.id) && !release.ids.has(page)
+      const isPresent = (release: Release) =>
+        release.completeAt <= note.at + watchMs && note.at < release.until + watchMs
+      offered = releases.findLast(release => isMeant(release) && isPresent(release))
+      if (offered && note.at < offered.until) {
+        verdict.told += 1
+        if (isPunctual(visit, offered, note)) verdict.latencies.push(note.at - offered.completeAt)
+        continue
+      }
+      offered = releases.findLast(
+        release =>
+          isMeant(release) && release.completeAt <= note.at && lagOf(log, release.until, note.at) <= lagMs,
+      )
+      if (offered && isTakenBack(visit, index)) verdict.windows.push(say(visit, note.at, note))
+      else verdict.false.push(say(visit, note.at, note))
+    }
+    if (note.what === 'withdrawn' && offered && note.at + watchMs < offered.until)
+      verdict.false.push(say(visit, note.at, note))
+  }
+}
+
+/** Whether the tab was there, connected, when the rollout ended, and this is the first that it was told of it. */
+function isPunctual(visit: Visit, release: Release, note: Note): boolean {
+  const since = visit.notes.filter(({ at }) => at >= release.completeAt)
+  const isAway = visit.absences.some(({ from, until }) => from <= note.at && until >= release.completeAt)
+  return (
+    visit.from < release.completeAt &&
+    !isAway &&
+    since.find(({ what }) => what === 'update' || what === 'load') === note
+  )
+}
+
+/** Milliseconds between two times in which there was a controller. */
+function lagOf(log: Log, from: number, until: number): number {
+  const out = log.outages.map(outage => Math.min(until, outage.until) - Math.max(from, outage.from))
+  return until - from - out.reduce((sum, ms) => sum + Math.max(0, ms), 0)
+}
+
+/** Whether something came after the offer: it was withdrawn, or the page or the tab has gone. */
+function isTakenBack(visit: Visit, index: number): boolean {
+  const isEnd = ({ what }: Note) => what === 'withdrawn' || what === 'load'
+  return visit.until !== undefined || visit.notes.slice(index + 1).some(isEnd)
+}
+
+function judgeReloads(releases: readonly Release[], visit: Visit, verdict: Verdict): void {
+  const revisions: number[] = []
+  let persons = 0
+  for (const [index, note] of visit.notes.entries()) {
+    if (note.what !== 'load' && note.what !== 'restored') continue
+    // The first document, and those that the person asked for.
+    const asked = visit.loads.filter(at => at <= note.at).length
+    const isAsked = index === 0 || asked > persons
+    persons = asked
+    if (isAsked || note.what === 'restored') continue
+    const offer = outstanding(visit.notes.slice(0, index))
+    if (!offer || !visit.isAuto) {
+      verdict.false.push(say(visit, note.at, note))
+      continue
+    }
+    const completed = releases.filter(
+      ({ completeAt }) => visit.from - watchMs < completeAt && completeAt <= note.at + watchMs,
+    )
+    if (revisions.includes(offer.revision) || revisions.length >= completed.length)
+      verdict.loops.push(say(visit, note.at, note))
+    revisions.push(offer.revision)
+  }
+}
+
+/** The offer that the last of the notes leave standing. */
+function outstanding(notes: readonly Note[]): Note | undefined {
+  const last = notes.findLast(({ what }) => what === 'update' || what === 'withdrawn' || what === 'load')
+  return last?.what === 'update' ? last : undefined
+}
+
+function isAbsent(visit: Visit, at: number): boolean {
+  return visit.absences.some(({ from, until }) => from <= at && at < until)
+}
+
+/** Whether a document loaded then may have come from a pod without the sidecar. */
+function isBareAt(worlds: readonly World[], at: number): boolean {
+  const before = worlds.findLast(world => world.at <= at - watchMs)
+  return [before, ...worlds.filter(world => Math.abs(world.at - at) < watchMs)].some(world => world?.isBare)
+}
+
+function worldAt(worlds: readonly World[], at: number): World | undefined {
+  return worlds.findLast(world => world.at <= at)
+}
+
+function say(visit: Visit, at: number, note?: Note): string {
+  const told = note
+    ? ` ${note.what} on ${note.version} of ${note.id.slice(0, 8)} (revision ${note.revision})`
+    : ''
+  return `${visit.tab} at ${new Date(at).toISOString()}${told}`
+}

@@ -1,0 +1,65 @@
+// The webhook's process, and with it the controller, killed and brought back. Histories that run at the same time share it,
+// so one after the other has it.
+
+import type { Cluster } from '../../test/tier3/installation.ts'
+import { until } from '../../test/cluster/wait.ts'
+
+export interface Controller {
+  readonly outages: { from: number; until: number }[]
+  /** Resolves when nobody else has it, with what can be done to it then. `bringBack` must be called, and gives it free. */
+  take(): Promise<Taken>
+  /** Resolves when it is there. */
+  back(): Promise<unknown>
+}
+
+export interface Taken {
+  kill(): Promise<void>
+  bringBack(): Promise<void>
+}
+
+const deployment = '/apis/apps/v1/namespaces/spa-reloader/deployments/spa-reloader-webhook'
+const pods = `/api/v1/namespaces/spa-reloader/pods?labelSelector=${encodeURIComponent('app.kubernetes.io/component=webhook')}`
+
+export function createController({ api }: Pick<Cluster, 'api'>): Controller {
+  const outages: { from: number; until: number }[] = []
+  let free: Promise<void> = Promise.resolve()
+  return { outages, take, back: () => free }
+
+  async function take(): Promise<Taken> {
+    const isFree = free
+    let giveFree = (): void => {}
+    free = new Promise<void>(resolve => (giveFree = resolve))
+    await isFree
+    return {
+      kill,
+      async bringBack() {
+        await bringBack().finally(giveFree)
+      },
+    }
+  }
+
+  async function kill(): Promise<void> {
+    outages.push({ from: Date.now(), until: Infinity })
+    await api('PATCH', deployment, { spec: { replicas: 0 } })
+    await api('DELETE', pods, { gracePeriodSeconds: 0 }) // no farewell
+    await until('the webhook to be gone', async () => (await list()).length === 0)
+  }
+
+  async function bringBack(): Promise<void> {
+    await api('PATCH', deployment, { spec: { replicas: 1 } })
+    await until('the webhook to be back', async () => (await list()).some(isReady), 120)
+    outages.at(-1)!.until = Date.now()
+  }
+
+  async function list(): Promise<Pod[]> {
+    return (await api<{ items: Pod[] }>('GET', pods)).body.items
+  }
+}
+
+interface Pod {
+  status: { conditions?: { type: string; status: string }[] }
+}
+
+function isReady({ status }: Pod): boolean {
+  return status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+}

@@ -1,0 +1,188 @@
+// Plays a history on a real cluster, in a namespace of its own, and returns what was seen.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Browser, Engine } from '../../test/browsers/browser.ts'
+import { until } from '../../test/cluster/wait.ts'
+import { deployWeb } from '../../test/tier3/installation.ts'
+import type { Cluster } from '../../test/tier3/installation.ts'
+import { knows } from './check.ts'
+import type { Controller } from './controller.ts'
+import type { Change, History, Step } from './history.ts'
+import type { Log } from './log.ts'
+import { watchTruth } from './truth.ts'
+import type { Versions } from './versions.ts'
+import { visit } from './visitor.ts'
+import type { Visitor } from './visitor.ts'
+
+export interface Stage {
+  cluster: Cluster
+  versions: Versions
+  controller: Controller
+  browsers: Record<Engine, Browser>
+}
+
+const strategies = {
+  gradual: { type: 'RollingUpdate' },
+  'at-once': { type: 'RollingUpdate', rollingUpdate: { maxSurge: '100%', maxUnavailable: 0 } },
+  recreate: { type: 'Recreate' },
+}
+const settleSeconds = 120
+
+/** The images are those of the repository `web`. Rejects when the cluster does not come to rest. */
+export async function play(
+  { cluster, versions, controller, browsers }: Stage,
+  history: History,
+): Promise<Log> {
+  const namespace = `history-${history.seed}`
+  const deployment = `/apis/apps/v1/namespaces/${namespace}/deployments/web`
+  const tag = (step: number) => `${namespace}-${step}`
+  await versions.push(history.version, tag(0))
+  const url = await deployWeb(cluster, {
+    namespace,
+    labelled: true,
+    replicas: history.replicas,
+    deployment: { strategy: strategies[history.strategy] },
+    pod: { terminationGracePeriodSeconds: 8 }, // what a browser has opened in advance keeps an app from ending by itself
+    container: { image: `web:${tag(0)}`, livenessProbe: null },
+  })
+  const truth = watchTruth(cluster, namespace)
+  const visitors: (Visitor | undefined)[] = []
+  const log: Log = {
+    worlds: truth.worlds,
+    outages: controller.outages,
+    visits: [],
+    settled: [],
+    digests: versions.digests,
+  }
+  try {
+    await comeAndGo(0)
+    await settle()
+    for (const [index, step] of history.steps.entries()) await act(index + 1, step)
+    await Promise.all(visitors.map(visitor => visitor?.look()))
+    return log
+  } finally {
+    for (const visitor of visitors) await visitor?.leave().catch(() => {})
+    truth.close()
+    await cluster.api('DELETE', `/api/v1/namespaces/${namespace}/pods`, { gracePeriodSeconds: 0 })
+    await cluster.api('DELETE', `/api/v1/namespaces/${namespace}`)
+  }
+
+  async function act(number: number, step: Step): Promise<void> {
+    const whims = step.whims.map(async ({ visitor, afterMs, kind }) => {
+      await sleep(afterMs)
+      await visitors[visitor]?.act(kind)
+    })
+    const coming = comeAndGo(number)
+    const outage = step.isOutage ? await controller.take() : undefined
+    try {
+      await make(step.change, number)
+      await outage?.kill()
+      if (step.hurryMs === undefined) await isComplete()
+      else await sleep(step.hurryMs)
+    } finally {
+      await outage?.bringBack()
+    }
+    await coming
+    await Promise.all(whims)
+    await Promise.all(visitors.map(visitor => visitor?.comeBack()))
+    if (step.hurryMs === undefined) await settle()
+  }
+
+  /** Those who leave, first: else a visitor might act and leave at once. */
+  async function comeAndGo(number: number): Promise<void> {
+    for (const [index, { from, until, engine, isAuto }] of history.visitors.entries()) {
+      if (until === number) {
+        await visitors[index]?.leave()
+        delete visitors[index]
+      }
+      if (from !== number) continue
+      const visitor = await visit(browsers[engine], { tab: `${namespace} ${index} ${engine}`, url, isAuto })
+      visitors[index] = visitor
+      log.visits.push(visitor.visit)
+    }
+  }
+
+  async function make(change: Change, number: number): Promise<void> {
+    switch (change.kind) {
+      case 'rollout':
+        await versions.push(change.version, tag(number))
+        return setTemplate({ containers: [{ name: 'web', image: `web:${tag(number)}` }] })
+      case 'rollback':
+        await cluster.inNamespace(namespace, 'rollout undo deployment/web')
+        return
+      case 're-push':
+        await versions.push(change.version, await currentTag())
+        return restart()
+      case 'restart':
+        return restart()
+      case 'scale':
+        await cluster.api('PATCH', deployment, { spec: { replicas: change.replicas } })
+        return
+      case 'kill':
+        for (const { metadata } of (await cluster.pods(namespace)).slice(0, change.pods))
+          await cluster.api('DELETE', `/api/v1/namespaces/${namespace}/pods/${metadata.name}`)
+    }
+  }
+
+  /** As kubectl does it. */
+  function restart(): Promise<void> {
+    return setTemplate({}, { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() })
+  }
+
+  async function setTemplate(spec: object, annotations: object = {}): Promise<void> {
+    const patch = { spec: { template: { metadata: { annotations }, spec } } }
+    const { status, body } = await cluster.api(
+      'PATCH',
+      deployment,
+      patch,
+      'application/strategic-merge-patch+json',
+    )
+    if (status !== 200) throw new Error(`${namespace}: ${JSON.stringify(body)}`)
+  }
+
+  async function currentTag(): Promise<string> {
+    const { body } = await cluster.api<DeploymentObject>('GET', deployment)
+    return body.spec.template.spec.containers[0]!.image.split(':')[1]!
+  }
+
+  /** Everything that has been asked for is done, as far as we have been told. */
+  async function isComplete(): Promise<void> {
+    const { body } = await cluster.api<DeploymentObject>('GET', deployment)
+    const isSo = () => {
+      const world = truth.worlds.at(-1)
+      return world?.isComplete && world.generation >= body.metadata.generation
+    }
+    await until(`${namespace} to be complete`, isSo, settleSeconds)
+  }
+
+  /** Pods that were made while there was no webhook have no sidecar: an operator restarts the Deployment. */
+  async function settle(): Promise<void> {
+    await isComplete()
+    while ((await cluster.pods(namespace)).some(isBareForGood)) {
+      await controller.back()
+      await restart()
+      await isComplete()
+    }
+    await until(
+      `${namespace}: pods without a sidecar to go`,
+      () => !truth.worlds.at(-1)?.isBare,
+      settleSeconds,
+    )
+    const isKnown = async () => {
+      await Promise.all(visitors.map(visitor => visitor?.look()))
+      return log.visits.every(visit => knows(log, visit, Date.now()))
+    }
+    await until('every tab to know', isKnown, settleSeconds).catch(() => {}) // the checker finds who does not
+    log.settled.push(Date.now())
+  }
+}
+
+interface DeploymentObject {
+  metadata: { generation: number }
+  spec: { template: { spec: { containers: { image: string }[] } } }
+}
+
+function isBareForGood({ metadata, spec }: Awaited<ReturnType<Cluster['pods']>>[number]): boolean {
+  const containers = [...spec.containers, ...(spec.initContainers ?? [])]
+  return !metadata.deletionTimestamp && !containers.some(({ name }) => name === 'spa-reloader')
+}

@@ -1,0 +1,111 @@
+// A person with a tab: comes, leaves, reloads, goes elsewhere and comes back, loses the network. Keeps what the tab saw.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { goBack } from '../../test/browsers/browser.ts'
+import type { Browser, Page } from '../../test/browsers/browser.ts'
+import { until } from '../../test/cluster/wait.ts'
+import type { Note } from '../../test/tier3/tab.ts'
+import type { Whim } from './history.ts'
+import type { Visit } from './log.ts'
+
+export interface Visitor {
+  readonly visit: Visit
+  /** Reads what the tab has noted into the visit. Pages that cannot be read now are read next time. */
+  look(): Promise<void>
+  act(kind: Whim['kind']): Promise<void>
+  /** Back from wherever it was. */
+  comeBack(): Promise<void>
+  leave(): Promise<void>
+}
+
+/** Resolves once the app is shown, however often that must be tried: pods are on their way out and in. */
+export async function visit(
+  browser: Browser,
+  { tab, url, isAuto }: { tab: string; url: string; isAuto: boolean },
+): Promise<Visitor> {
+  const address = isAuto ? `${url}?auto` : url
+  const seen: Visit = { tab, isAuto, from: Date.now(), notes: [], loads: [Date.now()], absences: [] }
+  let whereabouts: 'here' | 'away' | 'offline' = 'here'
+  let page = await until('a tab', () => open(), 120)
+  return { visit: seen, look, act, comeBack, leave }
+
+  async function open(): Promise<Page> {
+    const opened = await browser.open('about:blank')
+    try {
+      await load(opened)
+      return opened
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
+  }
+
+  /** A person presses reload until there is something to see. */
+  async function load(page: Page): Promise<void> {
+    await until(
+      'the app',
+      async () => {
+        seen.loads.push(Date.now())
+        await page.goto(address)
+        return isShown(page)
+      },
+      60,
+    )
+  }
+
+  async function look(): Promise<void> {
+    if (whereabouts === 'away') return
+    const notes = await page.evaluate(() => sessionStorage.getItem('notes') ?? '[]').catch(() => '[]')
+    const read = JSON.parse(notes) as Note[]
+    if (read.length >= seen.notes.length) seen.notes = read
+    else await revive()
+  }
+
+  /** A page that reloaded when there was no pod is an error page. */
+  async function revive(): Promise<void> {
+    await until('the app', () => isShown(page), 5).catch(() => load(page))
+  }
+
+  async function act(kind: Whim['kind']): Promise<void> {
+    if (whereabouts !== 'here') return
+    switch (kind) {
+      case 'accept':
+      case 'refresh': {
+        seen.loads.push(Date.now())
+        await page.evaluate(accept => {
+          if (accept && window.spaReloader) void window.spaReloader.reload()
+          else location.reload()
+        }, kind === 'accept')
+        await sleep(500)
+        return revive()
+      }
+      case 'away':
+      case 'offline':
+        await look()
+        whereabouts = kind
+        seen.absences.push({ from: Date.now(), until: Infinity })
+        if (kind === 'away') await page.goto('about:blank')
+        else await page.setOffline?.(true)
+    }
+  }
+
+  async function comeBack(): Promise<void> {
+    if (whereabouts === 'here') return
+    seen.loads.push(Date.now()) // if it is not kept by the back/forward cache
+    if (whereabouts === 'offline') await page.setOffline?.(false)
+    else await goBack(page).catch(() => load(page))
+    await revive()
+    whereabouts = 'here'
+    seen.absences.at(-1)!.until = Date.now()
+  }
+
+  async function leave(): Promise<void> {
+    await look()
+    seen.until = Date.now()
+    await page.close()
+  }
+}
+
+function isShown(page: Page): Promise<boolean> {
+  return page.evaluate(() => document.getElementById('version') !== null)
+}
