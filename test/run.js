@@ -1,5 +1,5 @@
 // Runs the tests, tier by tier, and ends with one line that counts them: `N passed, N failed`.
-//   1  everything but the folders below, on this Node, and again on the Node of our images
+//   1  everything but the folders below, on this Node, and again on the Node of our images; test/peers: other servers
 //   2  test/tier2: a real API server          3  test/tier3: a real node, our images, a browser
 // What a machine lacks for a tier skips the tier with a line that says so, or fails where SPA_TEST_REQUIRE=1 (as in CI).
 
@@ -16,6 +16,7 @@ const cache =
   process.env.SPA_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'spa-reloader')
 const total = { passed: 0, failed: 0 }
 
+const peers = ['go', 'nginx', 'apache2']
 const imageBuilding = ['buildah', 'debootstrap']
 const controlPlane = [
   'setpriv',
@@ -29,6 +30,12 @@ const browsers = ['chromium', 'firefox-esr', 'WebKitWebDriver', 'Xvfb']
 const node = ['root', ...namespaces, ...containers, ...nodePrograms, ...imageBuilding, ...browsers]
 const tiers = [
   { tier: '1', name: 'tier 1', needs: [], run: () => tap(unitTests(), ['--jobs=2']) },
+  {
+    tier: '1',
+    name: 'tier 1 beside other servers',
+    needs: peers,
+    run: () => tap(testsIn('test/peers'), ['--jobs=1']),
+  },
   { tier: '1', name: 'tier 1 in the image', needs: ['root', ...imageBuilding], run: inImage },
   { tier: '2', name: 'tier 2', needs: controlPlane, run: () => cluster('test/tier2') },
   { tier: '3', name: 'tier 3', needs: [...controlPlane, ...node], run: () => cluster('test/tier3') },
@@ -113,7 +120,7 @@ async function report(lines) {
 }
 
 function unitTests() {
-  return testsIn('test').filter(file => !/^test\/(cluster|tier\d)\//.test(file))
+  return testsIn('test').filter(file => !/^test\/(cluster|peers|tier\d)\//.test(file))
 }
 
 /** A file that imports tap's `t` is a test; the others are what tests share. */

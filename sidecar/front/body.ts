@@ -41,15 +41,27 @@ const CR = 13
 const LF = 10
 const COLON = 58
 const SEMICOLON = 59
+const EQUALS = 61
+const QUOTE = 34
+const BACKSLASH = 92
 const maxSizeDigits = 13 // 2^52 - 1: every sum stays exact
 const maxLineBytes = 4_000 // of a chunk's line, and of all trailers: Go reads no more than 4 KiB of either
 // Of lines beyond what small chunks need: extensions mean nothing, and cost the app (CVE-2023-39326, CVE-2024-22019).
 const maxOverhead = 16 * 1024
 const fairLineBytes = 16
 
+/** Some readers take these for the head's (RFC 9110 §6.5.1). */
+const framingNames = new Set(['content-length', 'transfer-encoding', 'host'])
+
 type State =
   | 'size'
   | 'extension'
+  | 'extension-name'
+  | 'extension-value'
+  | 'extension-token'
+  | 'quoted'
+  | 'quoted-pair'
+  | 'quoted-end'
   | 'size-lf'
   | 'data'
   | 'data-cr'
@@ -67,6 +79,7 @@ function createChunked(): Body {
   /** Of this chunk's line, then of the trailers. */
   let lineBytes = 0
   let overhead = 0
+  let name = ''
   const body: Body = { read, isDone: false, fault: undefined }
   return body
 
@@ -96,9 +109,25 @@ function createChunked(): Body {
     switch (state) {
       case 'size':
         return afterSize(byte)
+      // §7.1.1, without the spaces that a reader should take but nobody may send.
       case 'extension':
-        if (byte === CR) return 'size-lf'
-        return isTextByte(byte) ? 'extension' : undefined
+        return isTokenByte(byte) ? 'extension-name' : undefined
+      case 'extension-name':
+        if (isTokenByte(byte)) return 'extension-name'
+        return byte === EQUALS ? 'extension-value' : afterExtension(byte)
+      case 'extension-value':
+        if (isTokenByte(byte)) return 'extension-token'
+        return byte === QUOTE ? 'quoted' : undefined
+      case 'extension-token':
+        return isTokenByte(byte) ? 'extension-token' : afterExtension(byte)
+      case 'quoted':
+        if (byte === QUOTE) return 'quoted-end'
+        if (byte === BACKSLASH) return 'quoted-pair'
+        return isTextByte(byte) ? 'quoted' : undefined
+      case 'quoted-pair':
+        return isTextByte(byte) ? 'quoted' : undefined
+      case 'quoted-end':
+        return afterExtension(byte)
       case 'size-lf':
         if (byte !== LF) return undefined
         digits = 0
@@ -114,10 +143,11 @@ function createChunked(): Body {
         return byte === LF ? 'size' : undefined
       case 'trailer':
         if (byte === CR) return 'last-lf'
-        return isTokenByte(byte) ? 'trailer-name' : undefined
+        name = ''
+        return afterName(byte)
       case 'trailer-name':
-        if (byte === COLON) return 'trailer-value'
-        return isTokenByte(byte) ? 'trailer-name' : undefined
+        if (byte === COLON) return framingNames.has(name.toLowerCase()) ? undefined : 'trailer-value'
+        return afterName(byte)
       case 'trailer-value':
         if (byte === CR) return 'trailer-lf'
         return isTextByte(byte) ? 'trailer-value' : undefined
@@ -131,6 +161,12 @@ function createChunked(): Body {
     }
   }
 
+  function afterName(byte: number): State | undefined {
+    if (!isTokenByte(byte)) return undefined
+    name += String.fromCharCode(byte)
+    return 'trailer-name'
+  }
+
   function afterSize(byte: number): State | undefined {
     const digit = hexDigit(byte)
     if (digit !== -1) {
@@ -140,9 +176,13 @@ function createChunked(): Body {
       return 'size'
     }
     if (digits === 0) return undefined
-    if (byte === CR) return 'size-lf'
-    return byte === SEMICOLON ? 'extension' : undefined
+    return afterExtension(byte)
   }
+}
+
+function afterExtension(byte: number): State | undefined {
+  if (byte === CR) return 'size-lf'
+  return byte === SEMICOLON ? 'extension' : undefined
 }
 
 function hexDigit(byte: number): number {

@@ -13,6 +13,7 @@ export const maxHeadLines = 200
 
 const CR = 13
 const LF = 10
+const TAB = 9
 const COLON = 58
 
 /** Takes whole head bytes and the offset of the first field line; returns the lines, or undefined when one is malformed. */
@@ -51,6 +52,14 @@ export function fields(head: Head, name: string): string[] {
 
 export function has(head: Head, name: string): boolean {
   return next(head, name, 0) !== -1
+}
+
+/** Whether a line of that name (lower case) has a tab: some servers do not trim it from a value (nginx, llhttp). */
+export function hasTab(head: Head, name: string): boolean {
+  for (let line = next(head, name, 0); line !== -1; line = next(head, name, line + 3)) {
+    if (head.bytes.subarray(head.lines[line + 1], head.lines[line + 2]).includes(TAB)) return true
+  }
+  return false
 }
 
 /** Whether a comma-separated field, over all of its lines, lists that token (lower case). */
@@ -104,7 +113,7 @@ function valueOf({ bytes, lines }: Head, line: number): string {
 }
 
 function isBlank(byte: number): boolean {
-  return byte === 32 || byte === 9
+  return byte === 32 || byte === TAB
 }
 
 const tokenBytes = table(byte => +/[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(String.fromCharCode(byte)))

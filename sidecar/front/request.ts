@@ -1,7 +1,7 @@
 // A request's head, read strictly (RFC 9112 §3, §6): what two servers could read in two ways is refused, never repaired.
 
 import { path as spaPath } from '../../protocol/names.ts'
-import { field, fields, has, hasToken, isTokenByte, maxHeadLines, parseLines } from './head.ts'
+import { field, fields, has, hasTab, hasToken, isTokenByte, maxHeadLines, parseLines } from './head.ts'
 import type { Head } from './head.ts'
 import { parseLength } from './body.ts'
 import { skipEmptyLines } from './head-reader.ts'
@@ -48,15 +48,17 @@ export function parseRequest(bytes: Buffer): Request | Refusal {
   if (target === '' || bytes[at] !== SP) return bad('request-target')
   const version = bytes.toString('latin1', at + 1, at + 11)
   if (!/^HTTP\/\d\.\d\r\n$/.test(version)) return bad('request-line')
+  // A malformed line comes first, as it does where the head arrives in parts.
+  const lines = parseLines(bytes, at + 11)
+  if (!lines) return bad('field-line')
   if (version[5] !== '1' || version[7]! > '1') return { status: 505, why: 'version' }
   const minor = version[7] === '1' ? 1 : 0
 
-  const lines = parseLines(bytes, at + 11)
-  if (!lines) return bad('field-line')
   if (lines.length > maxHeadLines * 3) return { status: 431, why: 'too-many-lines' }
   const head = { bytes, lines }
   const hosts = fields(head, 'host')
-  if (hosts.length > 1 || (hosts.length === 0 && minor === 1) || !isHost(hosts[0] ?? '')) return bad('host')
+  if (hosts.length > 1 || (hosts.length === 0 && minor === 1)) return bad('host')
+  if (!isHost(hosts[0] ?? '') || hasTab(head, 'host')) return bad('host')
   const body = framing(head, minor)
   if (typeof body === 'object') return body
   return {
@@ -91,7 +93,7 @@ function framing(head: Head, minor: number): number | 'chunked' | Refusal {
   if (codings.length > 0) {
     if (lengths.length > 0) return bad('length-and-coding')
     if (minor === 0) return bad('coding-in-1.0')
-    if (codings.length > 1) return bad('coding')
+    if (codings.length > 1 || hasTab(head, 'transfer-encoding')) return bad('coding')
     const coding = codings[0]!.toLowerCase()
     if (coding === 'chunked') return 'chunked'
     // §6.1: codings before it are beyond us. §6.3: without it at the end, and there only, the length cannot be told.
@@ -99,7 +101,8 @@ function framing(head: Head, minor: number): number | 'chunked' | Refusal {
     return listed.indexOf('chunked') === listed.length - 1 ? { status: 501, why: 'coding' } : bad('coding')
   }
   if (lengths.length === 0) return 0
-  const length = lengths.length === 1 ? parseLength(lengths[0]!) : undefined
+  const isSingle = lengths.length === 1 && !hasTab(head, 'content-length')
+  const length = isSingle ? parseLength(lengths[0]!) : undefined
   return length ?? bad('content-length')
 }
 
