@@ -106,9 +106,18 @@ export const file = {
 } as const
 
 /** Matched as the last directory of a path, so `/shop/__spa/ws` works whether or not an Ingress strips `/shop`. */
-export const path = { prefix: '/__spa/', ws: 'ws', version: 'version', client: 'client.js' } as const
+export const path = {
+  prefix: '/__spa/',
+  ws: 'ws',
+  events: 'events',
+  version: 'version',
+  client: 'client.js',
+} as const
 
 export const subprotocol = 'spa-reloader.v1'
+
+/** The event that ends an event stream: its data has the code and the reason that a WebSocket would be closed with. */
+export const closeEvent = 'close'
 
 /** `Server-Timing` metric names on HTML answers: `spa;desc="<Deployment>-<hash>"` and `spa-id;desc="<id>"`. */
 export const serverTiming = { page: 'spa', id: 'spa-id' } as const

@@ -63,10 +63,11 @@ export function createMetrics({ version, current, feeds, tabs, front }: MetricsO
 
   const { counters } = tabs
   gauge('tabs', 'Open tabs by the version of the page that they show.', tabs.pages, 'page')
+  gauge('tabs_streams', 'Open tabs by event stream.', () => tabs.count().streams)
   gauge('tabs_original', 'Open tabs that are clients of the original.', () => tabs.count().original)
   counter('tabs_opened_total', 'Tabs that were let in.', () => counters.opened)
   counter('tabs_closed_total', 'Tabs that this pod closed.', closed, 'why')
-  counter('tabs_refused_total', 'Handshakes from a foreign Origin.', () => counters.refusedOrigin)
+  counter('tabs_refused_total', 'Tabs from a foreign Origin.', () => counters.refusedOrigin)
   counter('messages_sent_total', 'Messages to tabs.', sent, 'type')
 
   gauge('front_open', 'Client connections that are open.', () => front.open)

@@ -72,7 +72,8 @@ type State =
   | 'trailer-lf'
   | 'last-lf'
 
-function createChunked(): Body {
+/** `onData` gets what the chunks carry, without their framing. */
+export function createChunked(onData?: (data: Buffer) => void): Body {
   let state: State = 'size'
   let size = 0
   let digits = 0
@@ -88,6 +89,7 @@ function createChunked(): Body {
     while (at < chunk.length) {
       if (state === 'data') {
         const taken = Math.min(size, chunk.length - at)
+        onData?.(chunk.subarray(at, at + taken))
         size -= taken
         at += taken
         if (size === 0) state = 'data-cr'

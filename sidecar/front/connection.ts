@@ -170,7 +170,9 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   }
 
   function onClientEnd(): void {
-    if (!isOver) requests.end()
+    if (isOver) return
+    exchange?.end()
+    requests.end()
   }
 
   function endApp(): void {
@@ -300,10 +302,14 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     exchange = askVersion(around.versionSocket, request, target, {
       isLast: () => request.isLast || around.isDraining(),
       write: writeClient,
-      end: () => endTurn(request.isLast || around.isDraining()),
+      end: isUntilClose => endTurn(isUntilClose || request.isLast || around.isDraining()),
       upgrade(socket, rest) {
         dropApp()
         splice(socket, rest, requests.rest())
+      },
+      stream(socket, rest) {
+        dropApp()
+        splice(socket, rest, none)
       },
       fail(why, isPartial) {
         log('version server failed', { code: 'version_failed', why })
@@ -312,6 +318,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
         endTurn(true)
       },
     })
+    if (client.readableEnded) exchange.end()
   }
 
   function endTurn(isLast: boolean): void {

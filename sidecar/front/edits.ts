@@ -92,8 +92,8 @@ export function editAnswer(answer: Answer, edits: AnswerEdits): Buffer | undefin
 }
 
 /** A head with what keeps a connection open or closes it replaced: for answers of our own server, whose connection is another one. */
-export function reconnect(answer: Answer, isLast: boolean): Buffer {
-  return edit(answer, ['connection', 'keep-alive'], isLast ? 'Connection: close\r\n' : '')
+export function reconnect(answer: Answer, isLast: boolean, drop: string[] = []): Buffer {
+  return edit(answer, ['connection', 'keep-alive', ...drop], isLast ? 'Connection: close\r\n' : '')
 }
 
 /** What lets an answer be stored, and used again. */

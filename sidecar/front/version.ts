@@ -7,6 +7,7 @@ import { reconnect } from './edits.ts'
 import type { Answer } from './answer.ts'
 import { createAnswers } from './answers.ts'
 import type { AnswerChange } from './answers.ts'
+import { createChunked } from './body.ts'
 import { field } from './head.ts'
 import { isWebSocket } from './request.ts'
 import type { Request } from './request.ts'
@@ -15,16 +16,20 @@ export interface VersionSink {
   isLast(): boolean
   /** Returns whether the client takes more; when it does again, `resume` is called. */
   write(bytes: Buffer): boolean
-  /** The answer is complete. */
-  end(): void
+  /** The answer is complete. `isUntilClose`: the client learns that by the end of its connection only. */
+  end(isUntilClose: boolean): void
   /** It was a 101: the socket is the caller's, with nothing listening to it. `rest` came behind the answer's head. */
   upgrade(socket: Socket, rest: Buffer): void
+  /** The same for an answer that goes on until its connection ends. What the client sends does not belong to it. */
+  stream(socket: Socket, rest: Buffer): void
   /** No answer, or none that can be passed on. `isPartial`: a part of it was written. */
   fail(why: string, isPartial: boolean): void
 }
 
 export interface VersionExchange {
   resume(): void
+  /** The client sends nothing any more: of an answer without end it will not be there for the rest. */
+  end(): void
   /** The client has gone. */
   abort(): void
 }
@@ -46,24 +51,27 @@ export function askVersion(
   let redialTimer: NodeJS.Timeout | undefined
   let isPartial = false
   let isOver = false
+  let hasEnded = false
+  let isEndless = false
+  /** A client of HTTP/1.0 knows no chunks: it gets what they carry, until its connection ends. */
+  let isUntilClose = false
   const answers = createAnswers({
     awaited: () => (isOver ? undefined : request.method),
     begin,
     write(bytes) {
-      if (isOver) return
-      isPartial = true
-      if (!sink.write(bytes)) socket.pause()
+      if (!isOver) write(bytes)
     },
     end() {
       if (isOver) return
       drop()
-      sink.end()
+      sink.end(isUntilClose)
     },
     leave(why, rest) {
       if (isOver) return
-      if (why !== 'tunnel') return fail(why)
+      if (why !== 'tunnel' && !isEndless) return fail(why)
       finish()
-      sink.upgrade(socket, rest)
+      if (isEndless) sink.stream(socket, rest)
+      else sink.upgrade(socket, rest)
     },
   })
   const onEnd = (): void => fail('closed')
@@ -71,6 +79,10 @@ export function askVersion(
 
   return {
     resume: () => void socket.resume(),
+    end() {
+      hasEnded = true
+      if (isUntilClose) leave()
+    },
     abort: drop,
   }
 
@@ -90,13 +102,29 @@ export function askVersion(
     redialTimer = setTimeout(dial, Math.random() * Math.min(maxRedialMs, leastRedialMs * 2 ** dials))
   }
 
-  function begin(answer: Answer): AnswerChange | undefined {
-    // A client of HTTP/1.0 knows no chunks. Our own answers have lengths, but for an endless one.
-    if (request.minor === 0 && answer.body === 'chunked') {
-      fail('chunked')
-      return undefined
+  function begin(answer: Answer): AnswerChange {
+    isEndless = answer.body === 'chunked' // our own answers have lengths, but for the event stream
+    if (!isEndless) return { head: reconnect(answer, sink.isLast()) }
+    if (request.minor === 1) {
+      // A tab is cheaper as a tunnel than as an exchange, and there is nothing to find in it but its end.
+      answer.body = 'until-close'
+      return { head: reconnect(answer, true) }
     }
-    return { head: reconnect(answer, sink.isLast()) }
+    isUntilClose = true
+    if (hasEnded) leave()
+    const body = createChunked(write)
+    const head = reconnect(answer, true, ['transfer-encoding'])
+    return { head, takeBody: bytes => void body.read(bytes, 0) }
+  }
+
+  function write(bytes: Buffer): void {
+    isPartial = true
+    if (!sink.write(bytes)) socket.pause()
+  }
+
+  function leave(): void {
+    drop()
+    sink.end(true)
   }
 
   function fail(why: string): void {
@@ -124,7 +152,16 @@ export function askVersion(
 function ignore(): void {}
 
 const passed = {
-  exchange: ['Host', 'Origin', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'Accept', 'If-None-Match'],
+  exchange: [
+    'Host',
+    'Origin',
+    'Sec-Fetch-Site',
+    'X-Forwarded-Host',
+    'X-Forwarded-Proto',
+    'Accept',
+    'If-None-Match',
+    'Last-Event-ID',
+  ],
   upgrade: [
     'Host',
     'Origin',

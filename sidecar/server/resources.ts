@@ -9,7 +9,7 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 
 type Headers = Record<string, string>
 
-/** Registers every path but the WebSocket's handshake. `version` returns the JSON text of the state, or undefined while none is known. */
+/** Registers every path but those of open tabs. `version` returns the JSON text of the state, or undefined while none is known. */
 export function serveResources(
   app: TemplatedApp,
   clientScript: string,
@@ -56,7 +56,7 @@ export function refuse(res: HttpResponse, status: string, error: string, headers
   write(res.writeStatus(status), all).end(JSON.stringify({ error }))
 }
 
-function refuseMethod(res: HttpResponse): void {
+export function refuseMethod(res: HttpResponse): void {
   refuse(res, '405 Method Not Allowed', 'GET and HEAD only', { Allow: 'GET, HEAD' })
 }
 
@@ -72,7 +72,7 @@ function write(res: HttpResponse, headers: Headers): HttpResponse {
   return res
 }
 
-function isRead(req: HttpRequest): boolean {
+export function isRead(req: HttpRequest): boolean {
   return req.getMethod() === 'get' || req.getMethod() === 'head'
 }
 

@@ -3,6 +3,8 @@
 
 import uWS from 'uWebSockets.js'
 import { serveResources } from './resources.ts'
+import { serveSockets } from './sockets.ts'
+import { serveStreams } from './streams.ts'
 import { createTabs } from './tabs.ts'
 import type { us_listen_socket } from 'uWebSockets.js'
 import type { Log } from '../../protocol/log.ts'
@@ -31,11 +33,12 @@ const maxPathBytes = 107 // sun_path of unix(7), its closing NUL left out
 export function createVersionServer(options: VersionServerOptions): VersionServer {
   const { socketPath, clientScript, current, log } = options
   const app = uWS.App()
-  const tabs = createTabs(app, options)
+  const tabs = createTabs(options)
+  const channels = [serveSockets(app, tabs, options), serveStreams(app, tabs, options)]
   let listening: us_listen_socket | undefined
   serveResources(app, clientScript, () => {
     const state = current.state()
-    return state && tabs.frame(state)
+    return state && tabs.message(state)
   })
   return { open, isOpen: () => listening !== undefined, drain, close, tabs }
 
@@ -49,6 +52,7 @@ export function createVersionServer(options: VersionServerOptions): VersionServe
     })
     if (!listening) throw new Error(`cannot listen on ${socketPath}`)
     tabs.open()
+    for (const channel of channels) channel.open()
   }
 
   async function drain(): Promise<void> {
@@ -59,6 +63,7 @@ export function createVersionServer(options: VersionServerOptions): VersionServe
 
   function close(): void {
     listening = undefined
+    for (const channel of channels) channel.close()
     tabs.close()
     app.close()
   }

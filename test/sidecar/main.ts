@@ -284,6 +284,25 @@ t.test(
   },
 )
 
+t.test('preStop sends event streams away too, and no connection of theirs holds up the end', async t => {
+  const { sidecar, preStop, endApp, address } = await startPod(t)
+  const asked = httpGet(`http://${address}:14020/__spa/events`, {
+    headers: { Accept: 'text/event-stream' },
+    agent: false,
+  })
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  let text = ''
+  answer.on('data', chunk => (text += String(chunk)))
+  await once(answer, 'data')
+  const hook = preStop()
+  await once(answer, 'end')
+  t.match(text, /\nevent: close\ndata: \{"code":1012,"reason":"\{\\"d\\":\d+\}"\}\n\n$/)
+  endApp()
+  t.equal(await hook.ended, 0)
+  sidecar.child.kill('SIGTERM')
+  t.equal(await isPending(sidecar.ended, 5_000), false)
+})
+
 t.test(
   'plain container: SIGTERM while the app serves sends tabs away and waits for the last answer',
   async t => {

@@ -97,6 +97,11 @@ t.test('an answer of our own server speaks of the client’s connection', async 
   const answer = parseAnswer(Buffer.from('HTTP/1.1 200 OK\r\nConnection: close\r\nA: b\r\n\r\n'), 'GET')!
   t.equal(reconnect(answer, false).toString(), 'HTTP/1.1 200 OK\r\nA: b\r\n\r\n')
   t.equal(reconnect(answer, true).toString(), 'HTTP/1.1 200 OK\r\nA: b\r\nConnection: close\r\n\r\n')
+  const endless = parseAnswer(Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'), 'GET')!
+  t.equal(
+    reconnect(endless, true, ['transfer-encoding']).toString(),
+    'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n',
+  )
 })
 
 t.test('where the pod says so, a page that says nothing of caching is left to say nothing', async t => {

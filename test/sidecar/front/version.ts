@@ -55,12 +55,15 @@ t.test('a version request gets a head of our own, with what it needs', async t =
       'X-Forwarded-For: 1.2.3.4',
       'Accept: application/json',
       'IF-NONE-MATCH: "e"',
+      'Sec-Fetch-Site: same-origin',
+      'Last-Event-ID: web/1',
     ),
   )
   t.equal(await client.until(/version$/), versionAnswer)
   t.same(version.seen, [
-    'GET /__spa/version?v=web-1 HTTP/1.1\nHost: spa\nOrigin: https://shop.example\nX-Forwarded-Host: shop.example\n' +
-      'X-Forwarded-Proto: https\nAccept: application/json\nIf-None-Match: "e"\nConnection: close\n',
+    'GET /__spa/version?v=web-1 HTTP/1.1\nHost: spa\nOrigin: https://shop.example\nSec-Fetch-Site: same-origin\n' +
+      'X-Forwarded-Host: shop.example\nX-Forwarded-Proto: https\nAccept: application/json\nIf-None-Match: "e"\nLast-Event-ID: web/1\n' +
+      'Connection: close\n',
   ])
   t.equal(app.sockets[0]?.text() ?? '', '')
 })
@@ -143,19 +146,35 @@ t.test('Connection: close and HTTP/1.0 end the connection after the answer', asy
   }
 })
 
-t.test('HTTP/1.0 gets no chunks', async t => {
-  const server = http.createServer((_, res) => {
-    res.write('a')
-    res.end('b')
-  })
-  const path = await versionServer(t, server)
-  const app = await answering(t, () => ok('x'))
-  const { dial } = await openFront(t, app.port, { versionSocket: path })
-  const client = dial()
-  client.write('GET /__spa/version HTTP/1.0\r\n\r\n')
-  t.equal(await client.ended, 'end')
-  t.match(client.text(), /^HTTP\/1\.1 503 /)
-})
+t.test(
+  'HTTP/1.0 gets what chunks carry, wherever they are cut, and then the end of its connection',
+  async t => {
+    const text = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n'
+    for (let at = 1; at < text.length; at++) {
+      const server = net.createServer({ noDelay: true }, socket => {
+        socket.on('data', () => {
+          socket.write(text.slice(0, at))
+          setImmediate(() => socket.write(text.slice(at)))
+        })
+      })
+      const path = await versionServer(t, server)
+      let got = ''
+      const request = parseRequest(Buffer.from('GET /__spa/events HTTP/1.0\r\n\r\n')) as Request
+      const isUntilClose = await new Promise<boolean>((resolve, reject) => {
+        askVersion(path, request, '/__spa/events', {
+          isLast: () => false,
+          write: bytes => ((got += bytes.toString('latin1')), true),
+          end: resolve,
+          upgrade: reject,
+          stream: reject,
+          fail: reject,
+        })
+      })
+      t.equal(isUntilClose, true)
+      t.equal(got, 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc', `cut at ${at}`)
+    }
+  },
+)
 
 t.test('a HEAD request has no body', async t => {
   const { dial } = await both(t)
@@ -273,6 +292,7 @@ function ask(path: string) {
       write: bytes => ((text += bytes.toString('latin1')), true),
       end: () => resolve(text),
       upgrade: () => resolve('upgrade'),
+      stream: () => resolve('stream'),
       fail: why => resolve(why),
     }))
   })
