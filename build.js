@@ -23,7 +23,7 @@ const node = {
   format: 'esm',
   target: 'node20',
   keepNames: true,
-  external: ['uWebSockets.js'],
+  external: ['uWebSockets.js', 'puppeteer-core'],
   define: { VERSION: JSON.stringify(version) },
   // Bundled CommonJS modules call require.
   banner: {

@@ -10,7 +10,7 @@ import type { Deployment, Pod } from '../release/objects.ts'
 import { isReady } from '../release/rollout.ts'
 import { until } from '../test/cluster/wait.ts'
 import { deployWeb, install } from '../test/tier3/installation.ts'
-import type { Cluster } from '../test/tier3/installation.ts'
+import type { Cluster, Host } from '../test/tier3/installation.ts'
 import { median, rounded } from './figures.ts'
 
 const rollouts = 20
@@ -18,18 +18,10 @@ const tabsPerPod = 4
 const namespace = 'shop'
 const path = `/apis/apps/v1/namespaces/${namespace}/deployments`
 
-export async function notice() {
-  const ends: (() => unknown)[] = []
-  const cluster = await install({
-    comment: line => console.error(line),
-    teardown: end => void ends.push(end),
-  })
-  try {
-    for (const version of ['1', '2']) await cluster.buildApp(version, `web:${version}`)
-    return await measure(cluster, await deployWeb(cluster, { namespace, labelled: true }))
-  } finally {
-    for (const end of ends.toReversed()) await end()
-  }
+export async function notice(host: Host) {
+  const cluster = await install(host)
+  for (const version of ['1', '2']) await cluster.buildApp(version, `web:${version}`)
+  return measure(cluster, await deployWeb(cluster, { namespace, labelled: true }))
 }
 
 async function measure(cluster: Cluster, url: string) {

@@ -117,8 +117,8 @@ function lagOf(log: Log, from: number, until: number): number {
 
 /** Whether something came after the offer: it was withdrawn, or the page or the tab has gone. */
 function isTakenBack(visit: Visit, index: number): boolean {
-  const isEnd = ({ what }: Note) => what === 'withdrawn' || what === 'load'
-  return visit.until !== undefined || visit.notes.slice(index + 1).some(isEnd)
+  const later = visit.notes.slice(index + 1)
+  return visit.until !== undefined || later.some(({ what }) => what === 'withdrawn' || what === 'load')
 }
 
 function judgeReloads(releases: readonly Release[], visit: Visit, verdict: Verdict): void {

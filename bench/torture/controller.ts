@@ -27,15 +27,10 @@ export function createController({ api }: Pick<Cluster, 'api'>): Controller {
 
   async function take(): Promise<Taken> {
     const isFree = free
-    let giveFree = (): void => {}
-    free = new Promise<void>(resolve => (giveFree = resolve))
+    const { promise, resolve } = withResolver()
+    free = promise
     await isFree
-    return {
-      kill,
-      async bringBack() {
-        await bringBack().finally(giveFree)
-      },
-    }
+    return { kill, bringBack: () => bringBack().finally(resolve) }
   }
 
   async function kill(): Promise<void> {
@@ -54,6 +49,12 @@ export function createController({ api }: Pick<Cluster, 'api'>): Controller {
   async function list(): Promise<Pod[]> {
     return (await api<{ items: Pod[] }>('GET', pods)).body.items
   }
+}
+
+function withResolver(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: (() => void) | undefined
+  const promise = new Promise<void>(given => (resolve = given))
+  return { promise, resolve: resolve! }
 }
 
 interface Pod {

@@ -98,32 +98,21 @@ export function historyOf(seed: number): History {
   }
 
   function changeOf(): Change {
-    const kind = chance.one([
-      'rollout',
-      'rollout',
-      'rollout',
-      'rollback',
-      'rollback',
-      're-push',
-      'restart',
-      'scale',
-      'kill',
-    ] as const)
-    switch (kind) {
-      case 'rollout':
-      case 're-push':
-        return { kind, version: chance.one(versions) }
-      case 'scale':
-        return { kind, replicas: chance.between(1, 4) }
-      case 'kill':
-        return { kind, pods: chance.between(1, 2) }
-      case 'rollback':
-        if (!steps.some(({ change }) => makesRevision.has(change.kind)))
-          return { kind: 'rollout', version: chance.one(versions) } // there is nothing to go back to
-        return { kind }
-      case 'restart':
-        return { kind }
-    }
+    const version = chance.one(versions)
+    const rollout: Change = { kind: 'rollout', version }
+    const isFirst = !steps.some(({ change }) => makesRevision.has(change.kind)) // there is nothing to go back to
+    const rollback: Change = isFirst ? rollout : { kind: 'rollback' }
+    return chance.one([
+      rollout,
+      rollout,
+      rollout,
+      rollback,
+      rollback,
+      { kind: 're-push', version },
+      { kind: 'restart' },
+      { kind: 'scale', replicas: chance.between(1, 4) },
+      { kind: 'kill', pods: chance.between(1, 2) },
+    ])
   }
 }
 

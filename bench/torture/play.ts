@@ -46,7 +46,7 @@ export async function play(
     container: { image: `web:${tag(0)}`, livenessProbe: null },
   })
   const truth = watchTruth(cluster, namespace)
-  const visitors: (Visitor | undefined)[] = []
+  const visitors = new Map<number, Visitor>()
   const log: Log = {
     worlds: truth.worlds,
     outages: controller.outages,
@@ -58,10 +58,10 @@ export async function play(
     await comeAndGo(0)
     await settle()
     for (const [index, step] of history.steps.entries()) await act(index + 1, step)
-    await Promise.all(visitors.map(visitor => visitor?.look()))
+    await Promise.all([...visitors.values()].map(visitor => visitor.look()))
     return log
   } finally {
-    for (const visitor of visitors) await visitor?.leave().catch(() => {})
+    for (const visitor of visitors.values()) await visitor.leave().catch(() => {})
     truth.close()
     await cluster.api('DELETE', `/api/v1/namespaces/${namespace}/pods`, { gracePeriodSeconds: 0 })
     await cluster.api('DELETE', `/api/v1/namespaces/${namespace}`)
@@ -70,7 +70,7 @@ export async function play(
   async function act(number: number, step: Step): Promise<void> {
     const whims = step.whims.map(async ({ visitor, afterMs, kind }) => {
       await sleep(afterMs)
-      await visitors[visitor]?.act(kind)
+      await visitors.get(visitor)?.act(kind)
     })
     const coming = comeAndGo(number)
     const outage = step.isOutage ? await controller.take() : undefined
@@ -84,7 +84,7 @@ export async function play(
     }
     await coming
     await Promise.all(whims)
-    await Promise.all(visitors.map(visitor => visitor?.comeBack()))
+    await Promise.all([...visitors.values()].map(visitor => visitor.comeBack()))
     if (step.hurryMs === undefined) await settle()
   }
 
@@ -92,12 +92,12 @@ export async function play(
   async function comeAndGo(number: number): Promise<void> {
     for (const [index, { from, until, engine, isAuto }] of history.visitors.entries()) {
       if (until === number) {
-        await visitors[index]?.leave()
-        delete visitors[index]
+        await visitors.get(index)?.leave()
+        visitors.delete(index)
       }
       if (from !== number) continue
       const visitor = await visit(browsers[engine], { tab: `${namespace} ${index} ${engine}`, url, isAuto })
-      visitors[index] = visitor
+      visitors.set(index, visitor)
       log.visits.push(visitor.visit)
     }
   }
@@ -169,7 +169,7 @@ export async function play(
       settleSeconds,
     )
     const isKnown = async () => {
-      await Promise.all(visitors.map(visitor => visitor?.look()))
+      await Promise.all([...visitors.values()].map(visitor => visitor.look()))
       return log.visits.every(visit => knows(log, visit, Date.now()))
     }
     await until('every tab to know', isKnown, settleSeconds).catch(() => {}) // the checker finds who does not

@@ -3,6 +3,7 @@
 import { launch } from 'puppeteer-core'
 import type { LaunchOptions } from 'puppeteer-core'
 import type { Browser } from './browser.ts'
+import { loadLimitMs } from './limits.ts'
 
 const options: Record<'chromium' | 'firefox', LaunchOptions> = {
   chromium: {
@@ -33,9 +34,9 @@ export async function launchPuppeteer(engine: 'chromium' | 'firefox'): Promise<B
     engine,
     async open(url) {
       const page = await browser.newPage()
-      await page.goto(url, { waitUntil: 'load' })
+      await page.goto(url, { waitUntil: 'load', timeout: loadLimitMs })
       return {
-        goto: async url => void (await page.goto(url, { waitUntil: 'load' })),
+        goto: async url => void (await page.goto(url, { waitUntil: 'load', timeout: loadLimitMs })),
         evaluate: (run, ...args) => page.evaluate(run as never, ...args),
         setOffline: offline => page.setOfflineMode(offline),
         close: () => page.close(),

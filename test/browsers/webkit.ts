@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers'
 import { freePort, startProgram } from '../cluster/process.ts'
 import { until } from '../cluster/wait.ts'
 import type { Browser } from './browser.ts'
+import { loadLimitMs } from './limits.ts'
 
 const miniBrowser = ['x86_64', 'aarch64']
   .map(machine => `/usr/lib/${machine}-linux-gnu/webkit2gtk-4.1/MiniBrowser`)
@@ -39,7 +40,7 @@ export async function launchWebKit(): Promise<Browser> {
     },
   })
   const session = `/session/${sessionId}`
-  await call('POST', `${session}/timeouts`, { pageLoad: 60_000, script: 60_000 })
+  await call('POST', `${session}/timeouts`, { pageLoad: loadLimitMs, script: 60_000 })
   const first = await call<string>('GET', `${session}/window`)
   let last: Promise<unknown> = Promise.resolve()
 

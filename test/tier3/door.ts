@@ -39,9 +39,10 @@ export async function openDoor(t: Test, pod: Pod): Promise<Door> {
   let documentsAsked = 0
   const open = new Set<Duplex>()
   const answer: RequestListener = (request, response) => {
-    if (isOurs(request)) return void forward(door.sockets, request, response)
-    if (request.headers.accept?.includes('text/html')) documentsAsked += 1
-    if (!door.cache?.(request, response)) forward(door.documents, request, response)
+    const isDocument = !isOurs(request)
+    if (isDocument && request.headers.accept?.includes('text/html')) documentsAsked += 1
+    if (isDocument && door.cache?.(request, response)) return
+    forward(isDocument ? door.documents : door.sockets, request, response)
   }
   const { key, cert } = createCertificate()
   const insecure = await withAddress(t)
@@ -55,8 +56,8 @@ export async function openDoor(t: Test, pod: Pod): Promise<Door> {
     const server = servers[origin]
     const host = origin === 'insecure' ? insecure : '127.0.0.1'
     server.on(origin === 'https' ? 'secureConnection' : 'connection', (socket: Duplex) => {
-      if (!isOpen) return socket.destroy()
-      open.add(socket.once('close', () => open.delete(socket)))
+      if (isOpen) open.add(socket.once('close', () => open.delete(socket)))
+      else socket.destroy()
     })
     server.on('upgrade', (request, socket: Duplex, head) => splice(door.sockets, request, socket, head))
     await new Promise<void>(resolve => server.listen(0, host, resolve))

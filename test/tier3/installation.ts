@@ -18,12 +18,15 @@ export interface Cluster extends Node {
 
 export interface RunningPod {
   metadata: { name: string; uid: string; deletionTimestamp?: string }
-  spec: { containers: { name: string }[] }
+  spec: { containers: { name: string }[]; initContainers?: { name: string }[] }
   status: { podIP?: string; conditions?: { type: string; status: string }[] }
 }
 
+/** A test, or who else lets things end with it. */
+export type Host = Pick<Test, 'comment' | 'teardown'>
+
 /** Ends with the test. */
-export async function install(t: Pick<Test, 'comment' | 'teardown'>): Promise<Cluster> {
+export async function install(t: Host): Promise<Cluster> {
   const node = await startNode(line => t.comment(line))
   t.teardown(node.stop)
   const context = '.'
@@ -66,9 +69,18 @@ export async function deployWeb(
     namespace,
     labelled,
     replicas = 3,
+    deployment = {},
     pod = {},
     container = {},
-  }: { namespace: string; labelled: boolean; replicas?: number; pod?: object; container?: object },
+  }: {
+    namespace: string
+    labelled: boolean
+    replicas?: number
+    /** What is to be otherwise in the Deployment's spec, its pods', and the container's. */
+    deployment?: object
+    pod?: object
+    container?: object
+  },
 ): Promise<string> {
   await cluster.kubectl(['create', 'namespace', namespace])
   await cluster.kubectl(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted'])
@@ -91,6 +103,7 @@ export async function deployWeb(
       spec: {
         replicas,
         selector: { matchLabels: { app: 'web' } },
+        ...deployment,
         template: {
           metadata: { labels: { app: 'web' } },
           spec: {

@@ -70,6 +70,7 @@ export async function startPod(
       [sidecarEnv.listenAddress]: '127.0.0.1',
       [sidecarEnv.podDir]: dir,
       [sidecarEnv.runDir]: dir,
+      [sidecarEnv.drainSec]: '3', // the door keeps its connections
       ...env,
     },
   })

@@ -3,6 +3,7 @@
 
 import t from 'tap'
 import type { Test } from 'tap'
+import { sidecarEnv } from '../../protocol/names.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
 import { engines, goBack, launch } from '../browsers/browser.ts'
 import type { Browser, Engine } from '../browsers/browser.ts'
@@ -176,8 +177,7 @@ race(
 
 race(
   'h: the next rollout begins before the offer of the last has been heard of',
-  async ({ pods, door, each }) => {
-    const { a: old, b: young } = await pods(a, b)
+  async ({ old, young, door, each }) => {
     feed(old, state(a, 1, 'ready'))
     const tabs = await each(tab => hears(tab, 1))
     door.documents = young
@@ -214,12 +214,30 @@ race('j: the tabs are on the pods that end', async ({ old, young, door, each }) 
   const tabs = await each(tab => hears(tab, 1))
   door.documents = door.sockets = young
   feed(young, state(b, 2, 'ready'))
-  await old.terminate() // and nobody tells it anything any more
+  const gone = old.terminate() // and nobody tells it anything any more
   await tabs(async ({ t, tab }) => {
     await isOffered(tab, b)
     t.same(await tab.told(), ['update'])
   })
+  await gone
 })
+
+race(
+  'k: the Service is switched to another Deployment, and the old one stays',
+  async ({ old, young, door, each }) => {
+    feed(old, state(a, 7, 'ready'))
+    const tabs = await each(tab => hears(tab, 7))
+    const green = { name: 'web-green', epoch: 't3k000-44444444', known: [[b.hash, b.id, 1] as const] }
+    feed(young, state(b, 1, 'ready', green))
+    door.documents = door.sockets = young // the old pods are there, and say what they said
+    await tabs(async ({ t, tab }) => {
+      await isOffered(tab, b)
+      t.same(await tab.told(), ['update'], 'when its connection has come of age')
+    })
+  },
+  { env: { [sidecarEnv.maxAgeSec]: '5' } },
+  'web-green',
+)
 
 race('l: the Deployment is deleted and made again', async ({ old, young, door, each }) => {
   for (const pod of [old, young]) feed(pod, state(a, 7, 'ready'))
@@ -264,10 +282,10 @@ race('n: a duplicated tab has spent what its original had', async ({ old, young,
   for (const pod of [old, young]) feed(pod, state(b, 2, 'ready'))
   await tabs(async ({ t, tab, browser }) => {
     await until('its reload', async () => (await loads(tab)) === 2)
-    const storage = await tab.page.evaluate(() => ({ ...sessionStorage }) as Record<string, string>)
+    const storage = await tab.page.evaluate(() => Object.fromEntries(Object.entries(sessionStorage)))
     // An engine copies the storage before the document is loaded; a page of the same origin can do the same.
     const twin = await visit(browser, `${door.url.loopback}assets/none.js`)
-    await twin.page.evaluate(storage => Object.assign(sessionStorage, storage), storage)
+    await twin.page.evaluate(storage => void Object.assign(sessionStorage, storage), storage)
     await twin.page.goto(`${door.url.loopback}?auto`)
     await isOffered(twin, b)
     await twin.page.evaluate(() => new Promise(resolve => setTimeout(resolve, 1_000)))
@@ -287,9 +305,9 @@ interface Race {
 
 type Run = (in_: { t: Test; tab: Tab; browser: Browser; engine: Engine }) => Promise<unknown>
 
-function race(name: string, run: (race: Race) => Promise<void>, app: App = {}): void {
+function race(name: string, run: (race: Race) => Promise<void>, app: App = {}, deployment = 'web'): void {
   t.test(name, async t => {
-    const [old, young] = [await startPod(t, a, app), await startPod(t, b, app)]
+    const [old, young] = [await startPod(t, a, app), await startPod(t, b, { ...app, deployment })]
     const door = await openDoor(t, old)
     await run({ old, young, door, each, visit })
 

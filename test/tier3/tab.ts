@@ -31,7 +31,13 @@ export interface Tab {
 
 /** Resolves once the client knows that its page is current. */
 export async function openTab(browser: Browser, url: string): Promise<Tab> {
-  const page = await browser.open(url)
+  const tab = tabOf(await browser.open(url))
+  await isCurrent(tab)
+  return tab
+}
+
+/** A page of the sample app, whatever it knows. */
+export function tabOf(page: Page): Tab {
   const tab: Tab = {
     page,
     version: () => page.evaluate(() => document.getElementById('version')?.textContent ?? null),
@@ -45,17 +51,16 @@ export async function openTab(browser: Browser, url: string): Promise<Tab> {
       const loads = await countLoads()
       await page.evaluate(() => void window.spaReloader!.reload())
       await until('the reload', async () => (await countLoads()) > loads)
-      await isCurrent()
+      await isCurrent(tab)
     },
   }
-  await isCurrent()
   return tab
 
   async function countLoads(): Promise<number> {
     return (await tab.notes()).filter(({ what }) => what === 'load').length
   }
+}
 
-  function isCurrent(): Promise<boolean> {
-    return until('the page to be current', async () => (await tab.state()).status === 'current')
-  }
+function isCurrent(tab: Tab): Promise<boolean> {
+  return until('the page to be current', async () => (await tab.state()).status === 'current')
 }
