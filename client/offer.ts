@@ -2,6 +2,7 @@
 // so a model can search through the very transitions that browsers run.
 
 import type { StateMessage } from '../protocol/message.ts'
+import { isSameDeployment } from '../protocol/release.ts'
 import type { Page } from './identity.ts'
 import { isTarget, judge, resolveId } from './judge.ts'
 import { learn } from './knowledge.ts'
@@ -10,8 +11,9 @@ export interface Offer {
   readonly page: Page | null
   readonly known: StateMessage | null
   /**
-   * The id of the page's version, once a state has known it. A later one may not: of a Deployment that was made again, or of another one that
-   * now stands behind the origin. To such a state the page is old; one that no state has known may be newer, and holds.
+   * The id of the page's version, once a state has known it. A later state of the same Deployment may not, when that was made again: to such a
+   * one the page is old. What no state has known may be newer, and holds. Of two Deployments behind one origin nothing follows: the states
+   * of both know each other's pages, and one that does not lags behind (a new canary).
    */
   readonly current: string | null
   /** The release that the page could be updated to, as a key; '' when there is none. */
@@ -47,7 +49,9 @@ export function identify(offer: Offer, page: Page | null): Offer {
 
 /** A state was heard. `isPresent`: over the present connection. */
 export function hear(offer: Offer, message: StateMessage, isPresent: boolean): Offer {
-  return consider({ ...offer, known: learn(offer.known, message, isPresent) })
+  const known = learn(offer.known, message, isPresent)
+  const isSame = !offer.known || isSameDeployment(offer.known, known)
+  return consider({ ...offer, known, current: isSame ? offer.current : null })
 }
 
 /** The document was fetched again: null when the answer carried no version, undefined when there was no answer. */

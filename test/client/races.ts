@@ -225,13 +225,22 @@ t.test('another Deployment behind the same origin is believed over the present c
   const page = tab.open(a)
   tab.serve(green)
   await tab.hear(told(a, 7, 'ready'))
-  const switched = told(green, 1, 'ready', {
-    epoch: 't0aaaa-11112222',
-    known: [[green.hash, green.id, 1]],
-  })
-  await tab.hear(switched)
+  const known = [green, a].map(({ hash, id }) => [hash, id, 1] as const)
+  await tab.hear(told(green, 1, 'ready', { epoch: 't0aaaa-11112222', known }))
   t.match(page.state, { status: 'update', current: a.id, target: { id: green.id } })
-  t.same(page.names(), ['update'], 'the page was known once: it is old')
+  t.same(page.names(), ['update'])
+})
+
+t.test('a page of a new canary holds before a sidecar of the other Deployment that lags', async t => {
+  const tab = createTab()
+  const canary = { name: 'canary', hash: 'd4c3b2a1', id: 'd'.repeat(64) }
+  const page = tab.open(canary)
+  tab.serve(a)
+  await tab.hear(told(canary, 1, 'ready', { known: [[canary.hash, canary.id, 1]] }))
+  t.equal(page.state.status, 'current')
+  await tab.hear(told(a, 7, 'ready'))
+  t.match(page.state, { status: 'unknown', current: null }, 'both are live, but this one has not heard of it')
+  t.same([page.events, tab.requests], [[], []])
 })
 
 t.test('a page that no state has ever known holds, also before another Deployment', async t => {
@@ -250,7 +259,8 @@ t.test(
     const tab = createTab()
     const page = tab.open(a)
     const served = { name: 'green', hash: 'd4c3b2a1', id: 'd'.repeat(64) }
-    const green = told(served, 1, 'ready', { known: [[served.hash, served.id, 1]] })
+    const known = [served, a].map(({ hash, id }) => [hash, id, 1] as const)
+    const green = told(served, 1, 'ready', { known })
     tab.version = () => Response.json(green)
     await tab.hear(told(a, 7, 'ready'))
     await page.check()

@@ -227,7 +227,8 @@ race(
   async ({ old, young, door, each }) => {
     feed(old, state(a, 7, 'ready'))
     const tabs = await each(tab => hears(tab, 7))
-    const green = { name: 'web-green', epoch: 't3k000-44444444', known: [[b.hash, b.id, 1] as const] }
+    const known = [b, a].map(({ hash, id }) => [hash, id, 1] as const)
+    const green = { name: 'web-green', epoch: 't3k000-44444444', known }
     feed(young, state(b, 1, 'ready', green))
     door.documents = door.sockets = young // the old pods are there, and say what they said
     await tabs(async ({ t, tab }) => {
