@@ -13,8 +13,9 @@ const programs = {
   webhook: 'webhook/main.ts',
   demo: 'demo/main.ts',
   bench: 'bench/main.ts',
+  model: 'test/model/walk.ts',
 }
-const isForDevelopment = name => name === 'demo' || name === 'bench'
+const isForDevelopment = name => ['demo', 'bench', 'model'].includes(name)
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const browser = { format: 'iife', target: 'es2020', minify: true }
