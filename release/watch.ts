@@ -33,7 +33,7 @@ export interface WatchOptions<T> {
   log: Log
   /** A watch that brings nothing for so long is dead. Default: 150,000 (a bookmark comes about every 60 s, without a guarantee). */
   silenceMs?: number
-  /** The first delay is a random part of this; from failure to failure it doubles, up to a minute. Default: 1,000. */
+  /** The first delay is a random part of this; from failure to failure it doubles, up to 15 s. Default: 1,000. */
   backoffMs?: number
   random?: () => number
 }
@@ -55,7 +55,7 @@ export interface Watch<T> {
   close(): Promise<void>
 }
 
-const maxBackoffMs = 60_000
+const maxBackoffMs = 15_000 // what was missed is told when the API server is back, so not much later
 const answerMs = 60_000 // an overloaded API server queues a request for up to a minute
 const keepAliveMs = 30_000 // below the idle timeouts of common load balancers
 const pageSize = 500 // client-go's

@@ -4,6 +4,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { openApi } from './api.ts'
 import type { Api } from './api.ts'
 import { kubernetesBinary } from './binaries.ts'
@@ -31,8 +32,8 @@ export interface ControlPlane {
   kubeconfigOf: (namespace: string, serviceAccount: string) => Promise<string>
   /** Writes the kubeconfig of one of the cluster's own components and returns the file's path. */
   kubeconfigFor: (user: ComponentUser) => string
-  /** Kills the API server without warning and starts it again on the same port and the same etcd. */
-  restartApiServer: () => Promise<void>
+  /** Kills the API server without warning and starts it again, after `awayMs`, on the same port and the same etcd. */
+  restartApiServer: (awayMs?: number) => Promise<void>
   stop: () => Promise<void>
 }
 
@@ -106,8 +107,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
         run(kubernetesBinary('kubectl'), args, { stdin, env: { KUBECONFIG: kubeconfig } }),
       kubeconfigOf,
       kubeconfigFor,
-      async restartApiServer() {
+      async restartApiServer(awayMs = 0) {
         await apiServer.stop()
+        await delay(awayMs)
         programs.splice(programs.indexOf(apiServer), 1)
         apiServer = startApiServer()
         await Promise.race([isReady(), apiServer.failed])

@@ -5,13 +5,22 @@
 import { createHash } from 'node:crypto'
 import type { Api, KubernetesObject } from './api.ts'
 
-export interface FakeKubelet {
+/** What a test may set, at any time. */
+export interface Behaviour {
   /** Image as written in a pod → the 64 hex digits of what its tag stands for now. Others get digits made of their name. */
   images: Map<string, string>
   /** How imageID is written; a test may set its own. Default `repoDigest`. */
   formatImageId: ImageIdFormat
   /** How long deleted pods go on terminating. Default 0; it is read when the deletion is seen. */
   terminationMs: number
+  /** Node → by how many milliseconds its clock is ahead of ours. */
+  clockAheadMs: Map<string, number>
+}
+
+/** What it has of a behaviour holds for the namespaces that have none of their own. */
+export interface FakeKubelet extends Behaviour {
+  /** The behaviour of one namespace's pods, so that several tests can share a cluster. It begins with the defaults. */
+  behaviourIn: (namespace: string) => Behaviour
   /**
    * Holds pods back, those that are running included: before their containers start (`start`) or before they are ready
    * (`ready`, the default). Returns what lets them go on.
@@ -81,10 +90,10 @@ export async function startFakeKubelet(
   let bound = 0
   let started = 0
   let isClosed = false
+  const behaviours = new Map<string, Behaviour>()
   const kubelet: FakeKubelet = {
-    images: new Map(),
-    formatImageId: imageIdFormats.repoDigest,
-    terminationMs: 0,
+    ...defaultBehaviour(),
+    behaviourIn,
     hold,
     endTerminating,
     close,
@@ -96,6 +105,16 @@ export async function startFakeKubelet(
     sync(pod.metadata.uid)
   })
   return kubelet
+
+  function behaviourIn(namespace: string): Behaviour {
+    const behaviour = behaviours.get(namespace) ?? defaultBehaviour()
+    behaviours.set(namespace, behaviour)
+    return behaviour
+  }
+
+  function behaviourOf(pod: Pod): Behaviour {
+    return behaviours.get(pod.metadata.namespace) ?? kubelet
+  }
 
   function hold(isHeld: (pod: Pod) => boolean, at: 'start' | 'ready' = 'ready') {
     const held = { isHeld, at }
@@ -190,15 +209,16 @@ export async function startFakeKubelet(
     const { uid } = pod.metadata
     const known = sandboxes.get(uid)
     if (known) return known
-    const startedAt = timestamp()
+    const { images, formatImageId, clockAheadMs } = behaviourOf(pod)
+    const startedAt = timestamp(clockAheadMs.get(node))
     const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
     started++
     const sandbox: Sandbox = {
       podIP: `10.244.${started >> 8}.${started & 255}`,
       containers: new Map(
         all.map(({ name, image }) => {
-          const hex = kubelet.images.get(image) ?? pinned(image) ?? sha256(image)
-          const imageID = kubelet.formatImageId(image, hex, pod, node)
+          const hex = images.get(image) ?? pinned(image) ?? sha256(image)
+          const imageID = formatImageId(image, hex, pod, node)
           return [name, { containerID: `containerd://${sha256(uid + name)}`, imageID, startedAt }]
         }),
       ),
@@ -212,7 +232,7 @@ export async function startFakeKubelet(
     if (ends.has(uid)) return
     ends.set(
       uid,
-      setTimeout(() => void remove(pod), kubelet.terminationMs),
+      setTimeout(() => void remove(pod), behaviourOf(pod).terminationMs),
     )
   }
 
@@ -232,6 +252,15 @@ export async function startFakeKubelet(
         uid,
         setTimeout(() => void remove(pod), 100),
       )
+  }
+}
+
+function defaultBehaviour(): Behaviour {
+  return {
+    images: new Map(),
+    formatImageId: imageIdFormats.repoDigest,
+    terminationMs: 0,
+    clockAheadMs: new Map(),
   }
 }
 
@@ -322,6 +351,6 @@ function sha256(text: string): string {
 }
 
 /** Kubernetes' times are whole seconds. */
-function timestamp(): string {
-  return new Date().toISOString().replace(/\.\d+Z$/, 'Z')
+function timestamp(aheadMs = 0): string {
+  return new Date(Date.now() + aheadMs).toISOString().replace(/\.\d+Z$/, 'Z')
 }

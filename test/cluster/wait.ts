@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
  * waited for, with the rejection that the last attempt ended in, if it did. The limit is generous because machines differ; it is no assertion on speed.
  */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   ask: () => T | Promise<T>,
   seconds = 60,
 ): Promise<Exclude<T, false | undefined>> {
@@ -23,5 +23,7 @@ export async function until<T>(
     }
     await delay(50)
   }
-  throw new Error(`waited ${seconds} s in vain for ${what}`, { cause: last })
+  throw new Error(`waited ${seconds} s in vain for ${typeof what === 'string' ? what : what()}`, {
+    cause: last,
+  })
 }

@@ -5,33 +5,25 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { parseAllDocuments } from 'yaml'
-import type { ReleaseState } from '../../protocol/release.ts'
-import { parseReleaseState } from '../../protocol/release.ts'
 import type { KubernetesObject } from '../cluster/api.ts'
 import { startControlPlane } from '../cluster/control-plane.ts'
 import type { ControlPlane } from '../cluster/control-plane.ts'
 import { startFakeKubelet } from '../cluster/fake-kubelet.ts'
-import type { FakeKubelet, Pod } from '../cluster/fake-kubelet.ts'
+import type { FakeKubelet } from '../cluster/fake-kubelet.ts'
 import { freePort, startProgram } from '../cluster/process.ts'
 import type { Program } from '../cluster/process.ts'
 import { until } from '../cluster/wait.ts'
-
-export const namespace = 'shop'
+import { openShop } from './shop.ts'
+import type { Manifest, Shop } from './shop.ts'
 
 export interface Installation {
   cluster: ControlPlane
   kubelet: FakeKubelet
-  /** Every state that the Release of `web` has had, in the order in which it was written. */
-  states: ReleaseState[]
+  /** A labelled namespace of its own; it is watched until the test ends. */
+  open(t: Test, namespace: string): Promise<Shop>
   startWebhook(): Promise<void>
   killWebhook(): Promise<void>
   webhookLog(): string
-  /** Applies objects in the namespace. */
-  apply(...objects: object[]): Promise<void>
-  kubectl(command: string): Promise<string>
-  pods(): Promise<Pod[]>
-  /** Waits until the newest state satisfies, and every living injected pod carries it. */
-  told(what: string, isMeant: (state: ReleaseState) => boolean): Promise<ReleaseState>
 }
 
 export function manifests(): KubernetesObject[] {
@@ -42,7 +34,7 @@ export function manifests(): KubernetesObject[] {
     .map(document => document.toJS() as KubernetesObject)
 }
 
-/** Starts everything and labels the namespace. It ends with the test. */
+/** Starts everything. It ends with the test. */
 export async function install(t: Test): Promise<Installation> {
   if (!existsSync('dist/webhook.js')) throw new Error('dist/webhook.js is missing: npm run build')
   const cluster = await startControlPlane()
@@ -61,29 +53,21 @@ export async function install(t: Test): Promise<Installation> {
   const log = join(cluster.dir, 'webhook.log')
   let webhook: Program | undefined
   t.teardown(() => webhook?.stop())
-  await cluster.kubectl(['create', 'namespace', namespace])
-  await cluster.kubectl(['label', 'namespace', namespace, 'spa-reloader.io/inject=enabled'])
-  const states: ReleaseState[] = []
-  const watch = cluster.watch(`/apis/spa-reloader.io/v1/namespaces/${namespace}/releases`, ({ object }) => {
-    const state = parseReleaseState(object.status)
-    const last = states.at(-1)
-    if (state?.name === 'web' && JSON.stringify(state) !== JSON.stringify(last)) states.push(state)
-  })
-  t.teardown(watch.close)
-  const installation: Installation = {
+  await startWebhook()
+  return {
     cluster,
     kubelet,
-    states,
+    open,
     startWebhook,
     killWebhook,
     webhookLog: () => readFileSync(log, 'utf8'),
-    apply,
-    kubectl: command => cluster.kubectl(['-n', namespace, ...command.split(' ')]),
-    pods,
-    told,
   }
-  await startWebhook()
-  return installation
+
+  async function open(t: Test, namespace: string): Promise<Shop> {
+    const shop = await openShop(cluster, kubelet, namespace)
+    t.teardown(shop.close)
+    return shop
+  }
 
   async function startWebhook(): Promise<void> {
     const program = startProgram(process.execPath, ['dist/webhook.js'], {
@@ -112,53 +96,38 @@ export async function install(t: Test): Promise<Installation> {
     await webhook?.stop()
     webhook = undefined
   }
-
-  async function apply(...objects: object[]): Promise<void> {
-    for (const object of objects)
-      await cluster.kubectl(['apply', '-n', namespace, '-f', '-'], JSON.stringify(object))
-  }
-
-  async function pods(): Promise<Pod[]> {
-    const { body } = await cluster.api<{ items: Pod[] }>('GET', `/api/v1/namespaces/${namespace}/pods`)
-    return body.items
-  }
-
-  function told(what: string, isMeant: (state: ReleaseState) => boolean): Promise<ReleaseState> {
-    return until(`${what}; the states were ${JSON.stringify(states.map(short))}`, async () => {
-      const state = states.at(-1)
-      if (!state || !isMeant(state)) return undefined
-      const living = (await pods()).filter(pod => !pod.metadata.deletionTimestamp && isInjected(pod))
-      return living.every(pod => stampOf(pod)?.serial === state.serial) && state
-    })
-  }
 }
 
-export function isInjected(pod: Pod): boolean {
-  return pod.spec.containers.some(({ name }) => name === 'spa-reloader')
+interface Wishes {
+  name?: string
+  replicas?: number
+  /** Besides `app: web`, in the template and in the selector. */
+  labels?: Record<string, string>
+  /** Of the template. */
+  annotations?: Record<string, string>
+  /** Into the Deployment's spec. */
+  spec?: object
+  /** Into the pod's spec. */
+  pod?: object
+  /** Into the app's container. */
+  container?: object
 }
 
-export function stampOf(pod: Pod): ReleaseState | undefined {
-  const text = pod.metadata.annotations?.['spa-reloader.io/release']
-  return text === undefined ? undefined : parseReleaseState(JSON.parse(text))
-}
-
-/** `2 ready bbbb`: revision, phase and the first digits of the target's id. */
-export function short({ revision, phase, target }: ReleaseState): string {
-  return `${revision} ${phase} ${target.id.slice(0, 4)}`
-}
-
-/** A Deployment and a Service as `helm create` writes them: the port has a name, probes and Service use it. */
-export function webDeployment(image: string, replicas = 2): object {
+/** A Deployment as `helm create` writes it: the port has a name, probes and Service use it. */
+export function webDeployment(image: string, wishes: Wishes = {}): Manifest {
+  const { name = 'web', replicas = 2, labels, annotations, spec, pod, container } = wishes
   const probe = { httpGet: { path: '/', port: 'http' }, periodSeconds: 1 }
+  const all = { app: 'web', ...labels }
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: { name: 'web' },
+    metadata: { name },
     spec: {
       replicas,
-      selector: { matchLabels: { app: 'web' } },
+      selector: { matchLabels: all },
+      ...spec,
       template: {
-        metadata: { labels: { app: 'web' } },
+        metadata: { labels: all, ...(annotations && { annotations }) },
         spec: {
           containers: [
             {
@@ -167,17 +136,21 @@ export function webDeployment(image: string, replicas = 2): object {
               ports: [{ name: 'http', containerPort: 8080 }],
               livenessProbe: probe,
               readinessProbe: probe,
+              ...container,
             },
           ],
+          ...pod,
         },
       },
     },
   }
 }
 
-export const webService = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: 'web' },
-  spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: 80, targetPort: 'http' }] },
+export function webService(labels: Record<string, string> = {}, name = 'web'): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name },
+    spec: { selector: { app: 'web', ...labels }, ports: [{ name: 'http', port: 80, targetPort: 'http' }] },
+  }
 }
