@@ -6,10 +6,11 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { freePort, startProgram } from '../cluster/process.ts'
 import { until } from '../cluster/wait.ts'
-import { install, namespace, webDeployment, webService } from './installation.ts'
+import { install, webDeployment, webService } from './installation.ts'
 import type { Installation } from './installation.ts'
 import type { Pod } from '../cluster/fake-kubelet.ts'
 
+const namespace = 'shop'
 const a = 'a'.repeat(64)
 const b = 'b'.repeat(64)
 const c = 'c'.repeat(64)
@@ -17,9 +18,10 @@ const binding = ['delete', 'clusterrolebinding', 'spa-reloader-feed']
 
 t.test('the sidecar hears from the API server, and keeps what it knows when that refuses', async t => {
   const installation = await install(t)
-  const { cluster, kubelet, apply, kubectl, pods, told } = installation
-  kubelet.images.set('web:1', a).set('web:2', b).set('web:3', c)
-  await apply(webService, annotated(webDeployment('web:1'), 'watch'))
+  const { cluster } = installation
+  const { behaviour, apply, kubectl, pods, told } = await installation.open(t, namespace)
+  behaviour.images.set('web:1', a).set('web:2', b).set('web:3', c)
+  await apply(webService(), webDeployment('web:1', { annotations: { 'spa-reloader.io/feed': 'watch' } }))
   await told('the first version', ({ phase, target }) => phase === 'ready' && target.id === a)
   const [pod] = await pods()
   const sidecar = await startSidecar(t, installation, pod!)
@@ -46,9 +48,10 @@ t.test('the sidecar hears from the API server, and keeps what it knows when that
 })
 
 t.test('another value is told by an Event, and the file stays the feed', async t => {
-  const { kubelet, apply, kubectl, pods, told } = await install(t)
-  kubelet.images.set('web:1', a)
-  await apply(webService, annotated(webDeployment('web:1'), 'stream'))
+  const { open } = await install(t)
+  const { behaviour, apply, kubectl, pods, told } = await open(t, namespace)
+  behaviour.images.set('web:1', a)
+  await apply(webService(), webDeployment('web:1', { annotations: { 'spa-reloader.io/feed': 'stream' } }))
   await told('the first version', ({ phase, target }) => phase === 'ready' && target.id === a)
   const message = await until('the Event', async () => {
     const events = 'get events --field-selector reason=InjectionWarning -o jsonpath={.items[0].message}'
@@ -109,12 +112,6 @@ async function startSidecar(t: Test, { cluster }: Installation, pod: Pod) {
   async function page(): Promise<number> {
     return (await fetch(`http://127.0.0.1:${frontPort}/`)).status
   }
-}
-
-function annotated(deployment: object, feed: string): object {
-  const { spec } = deployment as { spec: { template: { metadata: object } } }
-  Object.assign(spec.template.metadata, { annotations: { 'spa-reloader.io/feed': feed } })
-  return deployment
 }
 
 function env(pod: Pod): Record<string, string> {
