@@ -1,0 +1,121 @@
+// The Autobahn testsuite's WebSocket cases: an app's echo server and the version server, each alone and through the front.
+// The front must not change a verdict. `SPA_AUTOBAHN=*` runs all cases, those that measure speed and compression too.
+
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import type { Test } from 'tap'
+import { WebSocketServer } from 'ws'
+import { createCurrent } from '../../sidecar/current.ts'
+import { createVersionServer } from '../../sidecar/server/server.ts'
+import { httpApp, openFront } from '../sidecar/front/stage.ts'
+
+const cache =
+  process.env.SPA_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'spa-reloader')
+const wstest = join(cache, 'autobahn-25.10.1/bin/wstest')
+
+/** By case: how the server behaved, and how it closed. */
+type Verdicts = Record<string, { behavior: string; behaviorClose: string }>
+
+t.test('an app’s echo server behaves through the front as it does alone', async t => {
+  const { port: alone, server } = await httpApp(t, (_, res) => res.end())
+  const sockets = new WebSocketServer({ server, perMessageDeflate: true })
+  sockets.on('connection', socket => {
+    socket.on('message', (data: Buffer, isBinary) => socket.send(data, { binary: isBinary }))
+    socket.on('error', () => {})
+  })
+  const { port, front } = await openFront(t, alone)
+  const cases = process.env.SPA_AUTOBAHN ? [process.env.SPA_AUTOBAHN] : cheap
+  const verdicts = await run(t, { alone: `ws://127.0.0.1:${alone}`, front: `ws://127.0.0.1:${port}` }, cases)
+  compare(t, verdicts.alone!, verdicts.front!)
+  const failed = Object.entries(verdicts.front!).filter(
+    ([, { behavior }]) => !/^(?:OK|NON-STRICT|INFORMATIONAL)$/.test(behavior),
+  )
+  t.same(failed, [], 'and all cases pass')
+  t.match(front.counters, { unframed: 0, malformed: 0, opaque: 0 })
+})
+
+t.test('the version server, which takes no messages, behaves through the front as it does alone', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'autobahn-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const socketPath = join(folder, 'v.sock')
+  const version = createVersionServer({
+    socketPath,
+    current: createCurrent('web', () => {}),
+    clientScript: '',
+    maxTabs: 1_000,
+    heartbeatMs: 60_000,
+    maxAgeMs: 3_600_000,
+    expose: 'image',
+    log: () => {},
+  })
+  await version.open()
+  t.teardown(version.close)
+  const wire = createServer(client => {
+    const server = connect(socketPath)
+    client.on('error', () => server.destroy()).on('close', () => server.destroy())
+    server.on('error', () => client.destroy()).on('close', () => client.destroy())
+    client.pipe(server).pipe(client)
+  }).listen(0, '127.0.0.1')
+  await once(wire, 'listening')
+  t.teardown(() => wire.close())
+  const alone = (wire.address() as AddressInfo).port
+  const app = await httpApp(t, (_, res) => res.end())
+  const { port } = await openFront(t, app.port, { versionSocket: socketPath })
+  const path = '/__spa/ws'
+  const verdicts = await run(
+    t,
+    { alone: `ws://127.0.0.1:${alone}${path}`, front: `ws://127.0.0.1:${port}${path}` },
+    cheap,
+  )
+  compare(t, verdicts.alone!, verdicts.front!)
+})
+
+const cheap = ['1.*', '2.*', '3.*', '4.*', '5.*', '6.*', '7.*', '10.*']
+
+function compare(t: Test, alone: Verdicts, front: Verdicts): void {
+  t.ok(Object.keys(alone).length > 200, `${Object.keys(alone).length} cases`)
+  t.same(front, alone)
+  const counts: Record<string, number> = {}
+  for (const { behavior } of Object.values(front)) counts[behavior] = (counts[behavior] ?? 0) + 1
+  t.comment(`${Object.keys(front).length} cases: ${JSON.stringify(counts)}`)
+}
+
+async function run(
+  t: Test,
+  servers: Record<string, string>,
+  cases: string[],
+): Promise<Record<string, Verdicts>> {
+  const folder = mkdtempSync(join(tmpdir(), 'autobahn-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const spec = join(folder, 'spec.json')
+  writeFileSync(
+    spec,
+    JSON.stringify({
+      outdir: folder,
+      servers: Object.entries(servers).map(([agent, url]) => ({ agent, url })),
+      cases,
+      'exclude-cases': [],
+      'exclude-agent-cases': {},
+    }),
+  )
+  await promisify(execFile)(wstest, ['-m', 'fuzzingclient', '-s', spec], { cwd: folder, maxBuffer: 1 << 28 })
+  const index = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')) as Record<string, Verdicts>
+  return Object.fromEntries(
+    Object.entries(index).map(([agent, verdicts]) => [
+      agent,
+      Object.fromEntries(
+        Object.entries(verdicts).map(([name, { behavior, behaviorClose }]) => [
+          name,
+          { behavior, behaviorClose },
+        ]),
+      ),
+    ]),
+  )
+}
