@@ -10,13 +10,14 @@ import { check } from './torture/check.ts'
 import type { Verdict } from './torture/check.ts'
 import { createController } from './torture/controller.ts'
 import { describe, historyOf, versions } from './torture/history.ts'
+import type { History } from './torture/history.ts'
 import type { Log } from './torture/log.ts'
 import { play } from './torture/play.ts'
 import type { Stage } from './torture/play.ts'
 import { makeVersions } from './torture/versions.ts'
 
 /** How many are played at a time. */
-const lanes = 4
+const lanes = 5
 
 /** Plays so many histories, with the seeds from `seed` on. Remarks on each; of one that did not come out right, on all that was seen. */
 export async function torture(host: Host, histories: number, seed: number) {
@@ -50,18 +51,20 @@ export async function torture(host: Host, histories: number, seed: number) {
     max_ms: rounded(Math.max(...sum.latencies), 0),
   }
 
-  async function judge(stage: Stage, history: ReturnType<typeof historyOf>): Promise<Verdict> {
-    const log = await play(stage, history)
+  async function judge(stage: Stage, history: History): Promise<Verdict> {
+    const log = await play(stage, history).catch((error: Error) => {
+      throw new Error(`npm run torture -- --histories 1 --seed ${history.seed}`, { cause: error })
+    })
     const verdict = check(log)
-    const wrong = (['missed', 'false', 'loops'] as const).flatMap(kind =>
-      verdict[kind].map(what => `${kind}: ${what}`),
-    )
-    if (wrong.length > 0)
-      for (const line of [`npm run torture -- --histories 1 --seed ${history.seed}`, ...wrong, ...tell(log)])
-        host.comment(line)
+    const wrong = kinds.flatMap(kind => verdict[kind].map(what => `${kind}: ${what}`))
+    const again = `npm run torture -- --histories 1 --seed ${history.seed}`
+    if (wrong.length > 0) for (const line of [again, ...wrong, ...tell(log)]) host.comment(line)
+    for (const what of verdict.windows) host.comment(`window: ${what}`)
     return verdict
   }
 }
+
+const kinds = ['missed', 'false', 'loops'] as const
 
 async function setStage(host: Host): Promise<Stage> {
   const cluster = await install(host)
@@ -90,7 +93,7 @@ function tell({ worlds, visits, outages, settled }: Log): string[] {
     ...settled.map(at => ({ at, line: 'settled' })),
     ...visits.flatMap(visit => [
       { at: visit.from, line: `${visit.tab}: comes${visit.isAuto ? ', auto' : ''}` },
-      ...visit.loads.map(at => ({ at, line: `${visit.tab}: asks for the page` })),
+      ...visit.loads.map(({ from }) => ({ at: from, line: `${visit.tab}: asks for the page` })),
       ...visit.absences.flatMap(({ from, until }) => [
         { at: from, line: `${visit.tab}: absent` },
         { at: until, line: `${visit.tab}: back` },

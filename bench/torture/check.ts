@@ -20,6 +20,8 @@ export interface Verdict {
 
 /** The tab's clock is the checker's, but events of the cluster come to the checker late: by so much at most. */
 const watchMs = 500
+/** Between a tab's two clocks: the one that tells when a page began, and the one that tells the time. */
+const clockMs = 50
 /** An offer may be older than the cluster by so much, not counting the time in which there was no controller. */
 const lagMs = 5_000
 
@@ -123,15 +125,10 @@ function isTakenBack(visit: Visit, index: number): boolean {
 
 function judgeReloads(releases: readonly Release[], visit: Visit, verdict: Verdict): void {
   const revisions: number[] = []
-  let persons = 0
   for (const [index, note] of visit.notes.entries()) {
-    if (note.what !== 'load' && note.what !== 'restored') continue
-    // The first document, and those that the person asked for.
-    const asked = visit.loads.filter(at => at <= note.at).length
-    const isAsked = index === 0 || asked > persons
-    persons = asked
-    if (isAsked || note.what === 'restored') continue
-    const offer = outstanding(visit.notes.slice(0, index))
+    if (note.what !== 'load' || index === 0 || isAsked(visit, note)) continue
+    // A page that has been told to go may still hear that the offer is withdrawn.
+    const offer = outstanding(visit.notes.slice(0, index).filter(({ at }) => at <= note.since + clockMs))
     if (!offer || !visit.isAuto) {
       verdict.false.push(say(visit, note.at, note))
       continue
@@ -143,6 +140,11 @@ function judgeReloads(releases: readonly Release[], visit: Visit, verdict: Verdi
       verdict.loops.push(say(visit, note.at, note))
     revisions.push(offer.revision)
   }
+}
+
+/** Whether the person wanted the document. */
+function isAsked({ loads }: Visit, { since }: Note): boolean {
+  return loads.some(({ from, until }) => from - clockMs <= since && since <= until)
 }
 
 /** The offer that the last of the notes leave standing. */

@@ -37,8 +37,8 @@ export interface Visit {
   /** Undefined: it stayed. */
   until?: number
   notes: Note[]
-  /** When the person, not the page, was about to load the document. */
-  loads: number[]
+  /** When the person, not the page, was about to load the document: until it was there. */
+  loads: { from: number; until: number }[]
   /** When it was on another page, or without a network. */
   absences: { from: number; until: number }[]
 }

@@ -24,7 +24,7 @@ export async function visit(
   { tab, url, isAuto }: { tab: string; url: string; isAuto: boolean },
 ): Promise<Visitor> {
   const address = isAuto ? `${url}?auto` : url
-  const seen: Visit = { tab, isAuto, from: Date.now(), notes: [], loads: [Date.now()], absences: [] }
+  const seen: Visit = { tab, isAuto, from: Date.now(), notes: [], loads: [], absences: [] }
   let whereabouts: 'here' | 'away' | 'offline' = 'here'
   let page = await until('a tab', () => open(), 120)
   return { visit: seen, look, act, comeBack, leave }
@@ -41,16 +41,20 @@ export async function visit(
   }
 
   /** A person presses reload until there is something to see. */
-  async function load(page: Page): Promise<void> {
-    await until(
-      'the app',
-      async () => {
-        seen.loads.push(Date.now())
+  function load(page: Page): Promise<void> {
+    return asking(async () => {
+      await until('the app', async () => {
         await page.goto(address)
         return isShown(page)
-      },
-      60,
-    )
+      })
+    })
+  }
+
+  async function asking(run: () => Promise<void>): Promise<void> {
+    const load = { from: Date.now(), until: Infinity }
+    seen.loads.push(load)
+    await run()
+    load.until = Date.now()
   }
 
   async function look(): Promise<void> {
@@ -70,15 +74,19 @@ export async function visit(
     if (whereabouts !== 'here') return
     switch (kind) {
       case 'accept':
-      case 'refresh': {
-        seen.loads.push(Date.now())
-        await page.evaluate(accept => {
-          if (accept && window.spaReloader) void window.spaReloader.reload()
-          else location.reload()
-        }, kind === 'accept')
-        await sleep(500)
-        return revive()
-      }
+      case 'refresh':
+        return asking(async () => {
+          await page.evaluate(
+            isByApp =>
+              void setTimeout(() => {
+                if (isByApp && window.spaReloader) void window.spaReloader.reload()
+                else location.reload()
+              }),
+            kind === 'accept',
+          )
+          await sleep(500)
+          await revive()
+        })
       case 'away':
       case 'offline':
         await look()
@@ -91,9 +99,8 @@ export async function visit(
 
   async function comeBack(): Promise<void> {
     if (whereabouts === 'here') return
-    seen.loads.push(Date.now()) // if it is not kept by the back/forward cache
     if (whereabouts === 'offline') await page.setOffline?.(false)
-    else await goBack(page).catch(() => load(page))
+    else await asking(() => goBack(page).catch(() => load(page))) // if it is not kept by the back/forward cache
     await revive()
     whereabouts = 'here'
     seen.absences.at(-1)!.until = Date.now()

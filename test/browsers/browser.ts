@@ -33,7 +33,7 @@ export function launch(engine: Engine): Promise<Browser> {
 /** One step back in the tab's history, perhaps out of the back/forward cache: puppeteer would wait in vain for Firefox to load it. */
 export async function goBack(page: Page): Promise<void> {
   const left = await page.evaluate(() => location.href)
-  await page.evaluate(() => history.back())
+  await page.evaluate(() => void setTimeout(() => history.back())) // it answers before it goes
   await until('the page before', () =>
     page.evaluate(left => location.href !== left && document.readyState === 'complete', left),
   )

@@ -4,7 +4,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { sidecarEnv } from '../../protocol/names.ts'
-import type { ReleaseState } from '../../protocol/release.ts'
 import { engines, goBack, launch } from '../browsers/browser.ts'
 import type { Browser, Engine } from '../browsers/browser.ts'
 import { until } from '../cluster/wait.ts'
@@ -12,12 +11,9 @@ import { openDoor } from './door.ts'
 import type { Door } from './door.ts'
 import { startPod } from './pod.ts'
 import type { App, Pod, Version } from './pod.ts'
+import { a, b, c, state } from './release.ts'
 import { tabOf } from './tab.ts'
 import type { Tab } from './tab.ts'
-
-const a: Version = { name: 'a', hash: 'aaaa', id: '1'.repeat(64) }
-const b: Version = { name: 'b', hash: 'bbbb', id: '2'.repeat(64) }
-const c: Version = { name: 'c', hash: 'cccc', id: '3'.repeat(64) }
 
 const browsers: Browser[] = []
 t.before(async () => {
@@ -28,8 +24,8 @@ t.teardown(async () => {
 })
 
 race('a: a page of the old pod, its socket at the new one', async ({ old, young, door, each }) => {
-  feed(old, state(a, 1, 'ready'))
-  feed(young, state(b, 2, 'rolling'))
+  old.feed(state(a, 1, 'ready'))
+  young.feed(state(b, 2, 'rolling'))
   door.sockets = young
   const tabs = await each(tab => hears(tab, 2))
   await tabs(async ({ t, tab }) => {
@@ -37,7 +33,7 @@ race('a: a page of the old pod, its socket at the new one', async ({ old, young,
     t.same(await tab.told(), [])
   })
   door.documents = young
-  feed(young, state(b, 2, 'ready'))
+  young.feed(state(b, 2, 'ready'))
   await tabs(async ({ t, tab }) => {
     await isOffered(tab, b)
     t.same(await tab.told(), ['update'])
@@ -45,11 +41,11 @@ race('a: a page of the old pod, its socket at the new one', async ({ old, young,
 })
 
 race('b: a page of the new pod, its socket at an old one', async ({ old, young, door, each }) => {
-  feed(old, state(b, 2, 'rolling'))
+  old.feed(state(b, 2, 'rolling'))
   door.documents = young
   door.sockets = old
   const tabs = await each(tab => hears(tab, 2), 'auto')
-  feed(old, state(b, 2, 'ready'))
+  old.feed(state(b, 2, 'ready'))
   await tabs(async ({ t, tab }) => {
     await until('the page to be current', async () => (await tab.state()).status === 'current')
     t.same(await tab.told(), [])
@@ -58,7 +54,7 @@ race('b: a page of the new pod, its socket at an old one', async ({ old, young, 
 })
 
 race('c: and that one lags behind, so it has never heard of the page', async ({ old, young, door, each }) => {
-  feed(old, state(a, 1, 'ready'))
+  old.feed(state(a, 1, 'ready'))
   door.documents = young
   door.sockets = old
   const tabs = await each(tab => hears(tab, 1), 'auto')
@@ -66,7 +62,7 @@ race('c: and that one lags behind, so it has never heard of the page', async ({ 
     t.equal((await tab.state()).status, 'unknown')
     t.same(await tab.told(), [])
   })
-  feed(old, state(b, 2, 'ready'))
+  old.feed(state(b, 2, 'ready'))
   await tabs(async ({ t, tab }) => {
     await until('the page to be current', async () => (await tab.state()).status === 'current')
     t.same(await tab.told(), [])
@@ -77,7 +73,7 @@ race('c: and that one lags behind, so it has never heard of the page', async ({ 
 race(
   'd: a reload half-way through the rollout, which meets an old pod',
   async ({ old, young, door, each }) => {
-    for (const pod of [old, young]) feed(pod, state(b, 2, 'rolling'))
+    for (const pod of [old, young]) pod.feed(state(b, 2, 'rolling'))
     const tabs = await each(tab => hears(tab, 2), 'auto')
     await tabs(async ({ t, tab }) => {
       await tab.page.evaluate(() => location.reload())
@@ -87,7 +83,7 @@ race(
       t.equal(await tab.version(), 'a')
     })
     door.documents = young
-    for (const pod of [old, young]) feed(pod, state(b, 2, 'ready'))
+    for (const pod of [old, young]) pod.feed(state(b, 2, 'ready'))
     await tabs(async ({ t, tab }) => {
       await until('the new version', async () => (await tab.version()) === 'b')
       t.equal(await loads(tab), 3, 'its one reload was not spent')
@@ -96,7 +92,7 @@ race(
 )
 
 race('e: a cache on the way keeps the old document', async ({ old, young, door, each }) => {
-  for (const pod of [old, young]) feed(pod, state(a, 1, 'ready'))
+  for (const pod of [old, young]) pod.feed(state(a, 1, 'ready'))
   const tabs = await each(tab => hears(tab, 1), 'auto')
   const stored = await fetch(door.url.loopback)
   const body = await stored.text()
@@ -108,7 +104,7 @@ race('e: a cache on the way keeps the old document', async ({ old, young, door, 
     return Boolean(response.end(body))
   }
   const asked = door.documentsAsked
-  for (const pod of [old, young]) feed(pod, state(b, 2, 'ready'))
+  for (const pod of [old, young]) pod.feed(state(b, 2, 'ready'))
   await until('every tab to have looked', () => door.documentsAsked >= asked + engines.length)
   await tabs(async ({ t, tab }) => {
     await hears(tab, 2)
@@ -128,7 +124,7 @@ race('e: a cache on the way keeps the old document', async ({ old, young, door, 
 race(
   'f: what is looked at is the new document, what is loaded the old one',
   async ({ old, young, door, each }) => {
-    for (const pod of [old, young]) feed(pod, state(a, 1, 'ready'))
+    for (const pod of [old, young]) pod.feed(state(a, 1, 'ready'))
     const tabs = await each(tab => hears(tab, 1), 'auto')
     // A reload asks as a navigation; a look does not.
     door.cache = (request, response) => {
@@ -139,7 +135,7 @@ race(
     }
     const stale = await (await fetch(`${door.url.loopback}?auto`)).text()
     door.documents = young
-    for (const pod of [old, young]) feed(pod, state(b, 2, 'ready'))
+    for (const pod of [old, young]) pod.feed(state(b, 2, 'ready'))
     await tabs(async ({ t, tab }) => {
       await until('a reload in vain', async () => (await loads(tab)) === 2)
       await isOffered(tab, b)
@@ -154,16 +150,16 @@ race(
 race(
   'g: a rollback, on the version that it goes back to and on the other',
   async ({ old, young, door, each }) => {
-    feed(old, state(a, 1, 'ready'))
+    old.feed(state(a, 1, 'ready'))
     const ofOld = await each(tab => hears(tab, 1))
-    feed(young, state(b, 2, 'ready'))
+    young.feed(state(b, 2, 'ready'))
     door.documents = door.sockets = young
-    feed(old, state(b, 2, 'ready'))
+    old.feed(state(b, 2, 'ready'))
     const ofYoung = await each(tab => hears(tab, 2))
     await ofOld(async ({ tab }) => isOffered(tab, b))
-    for (const pod of [old, young]) feed(pod, state(a, 3, 'rolling'))
+    for (const pod of [old, young]) pod.feed(state(a, 3, 'rolling'))
     door.documents = door.sockets = old
-    for (const pod of [old, young]) feed(pod, state(a, 3, 'ready', { why: 'rollback' }))
+    for (const pod of [old, young]) pod.feed(state(a, 3, 'ready', { why: 'rollback' }))
     await ofOld(async ({ t, tab }) => {
       await until('the page to be current', async () => (await tab.state()).status === 'current')
       t.same(await tab.told(), ['update', 'withdrawn'])
@@ -178,12 +174,12 @@ race(
 race(
   'h: the next rollout begins before the offer of the last has been heard of',
   async ({ old, young, door, each }) => {
-    feed(old, state(a, 1, 'ready'))
+    old.feed(state(a, 1, 'ready'))
     const tabs = await each(tab => hears(tab, 1))
     door.documents = young
-    feed(old, state(b, 2, 'ready')) // though c is being rolled out
+    old.feed(state(b, 2, 'ready')) // though c is being rolled out
     await tabs(async ({ tab }) => isOffered(tab, b))
-    feed(old, state(c, 3, 'rolling'))
+    old.feed(state(c, 3, 'rolling'))
     await tabs(async ({ t, tab }) => {
       await until('the withdrawal', async () => (await tab.state()).status === 'rolling')
       t.same(await tab.told(), ['update', 'withdrawn'])
@@ -192,12 +188,12 @@ race(
 )
 
 race('i: a tab that was offline during the whole rollout', async ({ old, young, door, each }) => {
-  feed(old, state(a, 1, 'ready'))
+  old.feed(state(a, 1, 'ready'))
   const tabs = await each(tab => hears(tab, 1))
   await tabs(({ tab }) => tab.page.setOffline?.(true) ?? Promise.resolve())
   door.setOpen(false) // for the one that cannot be told
   door.documents = door.sockets = young
-  feed(young, state(b, 2, 'ready'))
+  young.feed(state(b, 2, 'ready'))
   await tabs(async ({ tab }) => {
     await until('the socket to be lost', async () => (await tab.state()).connection !== 'open')
   })
@@ -210,10 +206,10 @@ race('i: a tab that was offline during the whole rollout', async ({ old, young, 
 })
 
 race('j: the tabs are on the pods that end', async ({ old, young, door, each }) => {
-  feed(old, state(a, 1, 'ready'))
+  old.feed(state(a, 1, 'ready'))
   const tabs = await each(tab => hears(tab, 1))
   door.documents = door.sockets = young
-  feed(young, state(b, 2, 'ready'))
+  young.feed(state(b, 2, 'ready'))
   const gone = old.terminate() // and nobody tells it anything any more
   await tabs(async ({ t, tab }) => {
     await isOffered(tab, b)
@@ -225,11 +221,11 @@ race('j: the tabs are on the pods that end', async ({ old, young, door, each }) 
 race(
   'k: the Service is switched to another Deployment, and the old one stays',
   async ({ old, young, door, each }) => {
-    feed(old, state(a, 7, 'ready'))
+    old.feed(state(a, 7, 'ready'))
     const tabs = await each(tab => hears(tab, 7))
     const known = [b, a].map(({ hash, id }) => [hash, id, 1] as const)
     const green = { name: 'web-green', epoch: 't3k000-44444444', known }
-    feed(young, state(b, 1, 'ready', green))
+    young.feed(state(b, 1, 'ready', green))
     door.documents = door.sockets = young // the old pods are there, and say what they said
     await tabs(async ({ t, tab }) => {
       await isOffered(tab, b)
@@ -241,12 +237,12 @@ race(
 )
 
 race('l: the Deployment is deleted and made again', async ({ old, young, door, each }) => {
-  for (const pod of [old, young]) feed(pod, state(a, 7, 'ready'))
+  for (const pod of [old, young]) pod.feed(state(a, 7, 'ready'))
   const tabs = await each(tab => hears(tab, 7))
   door.documents = young
   const again = { epoch: 't4000b-99999999', known: [[b.hash, b.id, 1]] } as const
   for (const pod of [old, young])
-    feed(pod, state(b, 1, 'ready', { ...again, known: [...again.known], serial: 1 }))
+    pod.feed(state(b, 1, 'ready', { ...again, known: [...again.known], serial: 1 }))
   await tabs(async ({ t, tab }) => {
     await isOffered(tab, b)
     t.same(await tab.told(), ['update'], 'the later epoch wins over the greater revision')
@@ -254,24 +250,21 @@ race('l: the Deployment is deleted and made again', async ({ old, young, door, e
 })
 
 race('m: an old document out of the back/forward cache', async ({ old, young, door, each }) => {
-  feed(old, state(a, 1, 'ready'))
+  old.feed(state(a, 1, 'ready'))
   const tabs = await each(tab => hears(tab, 1))
   await tabs(({ tab }) => tab.page.goto('about:blank'))
   door.documents = door.sockets = young
-  feed(young, state(b, 2, 'ready'))
+  young.feed(state(b, 2, 'ready'))
   await tabs(async ({ t, tab }) => {
     await goBack(tab.page)
-    t.ok(
-      (await tab.notes()).some(({ what }) => what === 'restored'),
-      'it came out of the cache',
-    )
+    await until('the cache to give it back', async () => (await tab.told()).includes('restored'))
     t.equal(await tab.version(), 'a')
     await isOffered(tab, b)
   })
 })
 
 race('n: a duplicated tab has spent what its original had', async ({ old, young, door, each, visit }) => {
-  for (const pod of [old, young]) feed(pod, state(a, 1, 'ready'))
+  for (const pod of [old, young]) pod.feed(state(a, 1, 'ready'))
   const tabs = await each(tab => hears(tab, 1), 'auto')
   const stale = await (await fetch(`${door.url.loopback}?auto`)).text()
   door.cache = (request, response) => {
@@ -280,7 +273,7 @@ race('n: a duplicated tab has spent what its original had', async ({ old, young,
     return Boolean(response.end(stale))
   }
   door.documents = young
-  for (const pod of [old, young]) feed(pod, state(b, 2, 'ready'))
+  for (const pod of [old, young]) pod.feed(state(b, 2, 'ready'))
   await tabs(async ({ t, tab, browser }) => {
     await until('its reload', async () => (await loads(tab)) === 2)
     const storage = await tab.page.evaluate(() => Object.fromEntries(Object.entries(sessionStorage)))
@@ -331,36 +324,6 @@ function race(name: string, run: (race: Race) => Promise<void>, app: App = {}, d
       return tab
     }
   })
-}
-
-let serial = 0
-
-function state(
-  target: Version,
-  revision: number,
-  phase: ReleaseState['phase'],
-  change: Partial<ReleaseState> = {},
-): ReleaseState {
-  const order = [a, b, c].filter(({ hash }) => hash <= target.hash || revision > 2)
-  return {
-    namespace: 'shop',
-    name: 'web',
-    epoch: 't3k9x1-d3f1c2aa',
-    serial: (serial += 1),
-    revision,
-    phase,
-    since: '2026-11-22T09:00:00.000Z',
-    target: { id: target.id, name: `web:${target.name}`, hash: target.hash },
-    previous: null,
-    live: phase === 'ready' ? [{ id: target.id, pods: 2 }] : [],
-    known: order.map(({ hash, id }, index) => [hash, id, index + 1]),
-    why: 'rollout',
-    ...change,
-  }
-}
-
-function feed(pod: Pod, next: ReleaseState): void {
-  pod.feed(next)
 }
 
 function hears(tab: Tab, revision: number): Promise<boolean> {

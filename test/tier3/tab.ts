@@ -8,6 +8,8 @@ import { until } from '../cluster/wait.ts'
 export interface Note {
   /** Milliseconds since 1970, by this machine's clock. */
   at: number
+  /** Of a load: when the page before was told to go. */
+  since: number
   what: 'load' | 'restored' | 'update' | 'withdrawn' | 'updated'
   /** What the page that noted it shows. */
   version: string

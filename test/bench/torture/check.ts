@@ -21,7 +21,9 @@ t.test('a tab that is told when the rollout has ended: nothing to complain of', 
 t.test('so is one that reloaded by itself, by its person, or was opened on the new version', async t => {
   const visits = [
     tab([load(1, 'one'), update(21, 'one', 'two', 2), load(22, 'two')], { isAuto: true }),
-    tab([load(1, 'one'), update(21, 'one', 'two', 2), load(25, 'two')], { loads: [at(1), at(24)] }),
+    tab([load(1, 'one'), update(21, 'one', 'two', 2), load(25, 'two')], {
+      loads: [{ from: at(24), until: at(25) }],
+    }),
     tab([load(15, 'two')], { from: at(15) }),
   ]
   t.match(counts(logOf(rollout, visits)), { told: 2, missed: 0, false: 0, loops: 0 })
@@ -126,6 +128,14 @@ t.test('what is complete stays complete, whatever happens to its pods', async t 
   t.match(counts(logOf(killed, [tab([load(1, 'one'), update(24, 'one', 'two', 2)])])), { told: 1, false: 0 })
 })
 
+t.test('no false alarm: the offer was withdrawn when the page had been told to go', async t => {
+  const going = { ...load(34, 'two'), since: at(31.5) }
+  const notes = [load(1, 'one'), update(31, 'one', 'two', 2), withdrawn(32, 'one'), going]
+  t.match(counts(logOf(rollback, [tab(notes, { isAuto: true })])), { windows: 1, false: 0 })
+  const late = notes.map(note => (note === going ? { ...note, since: at(33) } : note))
+  t.match(counts(logOf(rollback, [tab(late, { isAuto: true })])), { windows: 1, false: 1 })
+})
+
 t.test('a loop: two reloads by itself for one rollout', async t => {
   const notes = [
     load(1, 'one'),
@@ -152,19 +162,27 @@ t.test('no loop: one reload for each of two rollouts, and those that the person 
     load(42, 'one'),
   ]
   t.same(check(logOf(rollback, [tab(notes, { isAuto: true })])).loops, [])
-  const person = tab([load(1, 'one'), load(2, 'one'), load(3, 'one')], { loads: [1, 2, 3].map(at) })
+  const person = tab([load(1, 'one'), load(2, 'one'), load(3, 'one')], {
+    loads: [{ from: at(1.5), until: at(3) }],
+  })
   t.match(counts(logOf([rollout[0]!], [person])), { loops: 0, false: 0 })
 })
 
-t.test('a person who came back to a page in the cache has not asked for a later reload', async t => {
-  const notes = [load(1, 'one'), note(25, 'restored', 'one'), load(26, 'two')]
-  t.equal(check(logOf(rollout, [tab(notes, { isAuto: true, loads: [at(1), at(24)] })])).false.length, 1)
-})
+t.test(
+  'a document that the person asked for may come late, and one that the page asked for is not excused',
+  async t => {
+    const loads = [{ from: at(21), until: at(30) }]
+    const late = { ...load(29, 'two'), since: at(22) }
+    const own = { ...load(33, 'two'), since: at(32) }
+    t.match(counts(logOf(rollout, [tab([load(1, 'one'), late], { loads })])), { false: 0 })
+    t.match(counts(logOf(rollout, [tab([load(1, 'one'), late, own], { loads })])), { false: 1 })
+  },
+)
 
 t.test('how long it took is measured on tabs that were there, once for each', async t => {
   const visits = [
     tab([load(1, 'one'), update(21, 'one', 'two', 2), load(22, 'one'), update(28, 'one', 'two', 2)], {
-      loads: [at(1), at(22)],
+      loads: [{ from: at(21.5), until: at(22) }],
     }),
     tab([load(1, 'one'), update(29, 'one', 'two', 2)], { absences: [{ from: at(15), until: at(28) }] }),
     tab([load(1, 'one'), update(22, 'one', 'two', 2)]),
@@ -203,11 +221,11 @@ function logOf(worlds: World[], visits: Visit[]): Log {
 }
 
 function tab(notes: Note[], visit: Partial<Visit> = {}): Visit {
-  return { tab: 'tab', isAuto: false, from: at(0.5), notes, loads: [at(0.5)], absences: [], ...visit }
+  return { tab: 'tab', isAuto: false, from: at(0.5), notes, loads: [], absences: [], ...visit }
 }
 
 function note(seconds: number, what: Note['what'], version: string, id = '', revision = 0): Note {
-  return { at: at(seconds), what, version, id, revision }
+  return { at: at(seconds), since: at(seconds), what, version, id, revision }
 }
 
 function load(seconds: number, version: string): Note {

@@ -17,7 +17,8 @@ export function pageOf(version, { head = '', isAuto = false } = {}) {
         const note = (what, target) => {
           const notes = JSON.parse(sessionStorage.getItem('notes') ?? '[]')
           const { id = '', revision = 0 } = target ?? {}
-          notes.push({ at: Date.now(), what, version: '${version}', id, revision })
+          const since = what === 'load' ? performance.timeOrigin : Date.now()
+          notes.push({ at: Date.now(), since, what, version: '${version}', id, revision })
           sessionStorage.setItem('notes', JSON.stringify(notes))
         }
         note('load')

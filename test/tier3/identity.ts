@@ -1,0 +1,103 @@
+// How a page knows which version it is, in three engines: on secure and insecure origins, with documents that may be kept and with documents that
+// may not; and whether the back/forward cache gives it back.
+
+import t from 'tap'
+import { sidecarEnv } from '../../protocol/names.ts'
+import { engines, goBack, launch } from '../browsers/browser.ts'
+import type { Engine } from '../browsers/browser.ts'
+import { until } from '../cluster/wait.ts'
+import { openDoor, origins } from './door.ts'
+import type { Door, Origin } from './door.ts'
+import { startPod } from './pod.ts'
+import type { Pod } from './pod.ts'
+import { a, b, state } from './release.ts'
+import { tabOf } from './tab.ts'
+import type { Tab } from './tab.ts'
+
+const caching = ['no-cache', 'no-store'] as const
+type Caching = (typeof caching)[number]
+
+/**
+ * The one place where a document cannot say what it is: Firefox hides Server-Timing from scripts in insecure contexts, and what is not stored
+ * cannot be asked for again.
+ */
+function isMute(engine: Engine, origin: Origin, caching: Caching): boolean {
+  return engine === 'firefox' && origin === 'insecure' && caching === 'no-store'
+}
+
+t.test('identity', async t => {
+  for (const headers of caching)
+    for (const page of ['plain', 'stamp'] as const)
+      await t.test(`documents with ${headers}, ${page}`, async t => {
+        const env = { [sidecarEnv.page]: page }
+        const app = { headers: { 'cache-control': headers }, env }
+        const [old, young] = [await startPod(t, a, app), await startPod(t, b, app)]
+        const door = await openDoor(t, old)
+        for (const pod of [old, young]) pod.feed(state(a, 1, 'ready'))
+        const tabs: { tab: Tab; engine: Engine; origin: Origin }[] = []
+        for (const engine of engines) {
+          const browser = await launch(engine)
+          t.teardown(browser.close)
+          for (const origin of origins)
+            tabs.push({ tab: tabOf(await browser.open(door.url[origin])), engine, origin })
+        }
+        for (const { tab, engine, origin } of tabs) {
+          await until('the page to hear', async () => (await tab.state()).target?.revision === 1)
+          const isHeld = page === 'plain' && isMute(engine, origin, headers)
+          const identity = await tab.state()
+          t.equal(identity.page?.hash, isHeld ? undefined : a.hash, `${engine}, ${origin}`)
+          t.equal(identity.status, isHeld ? 'unknown' : 'current', `${engine}, ${origin}`)
+        }
+        door.documents = young
+        for (const pod of [old, young]) pod.feed(state(b, 2, 'ready'))
+        for (const { tab, engine, origin } of tabs) {
+          const isHeld = page === 'plain' && isMute(engine, origin, headers)
+          await until(`${engine}, ${origin}: the news`, async () => {
+            const { target, status } = await tab.state()
+            return target?.revision === 2 && status === (isHeld ? 'unknown' : 'update')
+          })
+          t.same(await tab.told(), isHeld ? [] : ['update'], `${engine}, ${origin}`)
+        }
+        if (page === 'plain')
+          await t.test('back', async t => comeBack(t, { tabs, door, old, young, headers }))
+      })
+})
+
+/** From another page, over a rollout: whether the document is the old one or a new one, it knows what it is. */
+async function comeBack(
+  t: Pick<import('tap').Test, 'comment' | 'equal'>,
+  {
+    tabs,
+    door,
+    old,
+    young,
+    headers,
+  }: {
+    tabs: { tab: Tab; engine: Engine; origin: Origin }[]
+    door: Door
+    old: Pod
+    young: Pod
+    headers: Caching
+  },
+): Promise<void> {
+  for (const { tab } of tabs) {
+    await tab.page.goto(door.url.loopback)
+    await until('the new page', async () => (await tab.version()) === 'b')
+  }
+  for (const { tab } of tabs) await tab.page.goto('about:blank')
+  door.documents = old
+  for (const pod of [old, young]) pod.feed(state(a, 3, 'ready', { why: 'rollback' }))
+  for (const { tab, engine, origin } of tabs) {
+    await goBack(tab.page)
+    await until(`${engine}, ${origin}: it knows`, async () => {
+      const { status, target } = await tab.state()
+      const isOld = (await tab.version()) === 'b'
+      return target?.revision === 3 && status === (isOld ? 'update' : 'current')
+    })
+    const isRestored = (await tab.told()).includes('restored')
+    t.equal(isRestored, (await tab.version()) === 'b')
+    // Firefox keeps no document that says no-store; Chromium and WebKit do, where nothing speaks against it.
+    if (headers === 'no-cache') t.equal(isRestored, true, `${engine} keeps it`)
+    t.comment(`${engine}, ${headers}: ${isRestored ? 'out of the back/forward cache' : 'loaded again'}`)
+  }
+}
