@@ -1,4 +1,5 @@
-// nginx, which answers each request with what it has read. It drops bodies, so their bytes are not compared, but their ends are.
+// nginx: as an oracle, which answers each request with what it has read (it drops bodies, so their bytes are not compared, but
+// their ends are), and with any other servers.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,25 +10,10 @@ import type { Test } from 'tap'
 import type { Oracle, Read } from './read.ts'
 
 export async function nginxOracle(t: Test): Promise<Oracle> {
-  const folder = mkdtempSync(join(tmpdir(), 'nginx-oracle-'))
-  chmodSync(folder, 0o755)
-  const socket = join(folder, 'nginx.sock')
-  writeFileSync(
-    join(folder, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log /dev/null crit; events { worker_connections 512; }
-    http {
-      access_log off; client_max_body_size 0; lingering_close off; merge_slashes off;
-      client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;
-      uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
-      server { listen unix:${socket}; location / { add_header X-Read "$request_method $request_uri"; return 204; } }
-    }`,
-  )
-  const child = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', '/dev/null'])
-  t.teardown(async () => {
-    const ended = new Promise(resolve => child.once('close', resolve))
-    child.kill()
-    await ended
-    rmSync(folder, { recursive: true })
+  let socket = ''
+  await startNginx(t, folder => {
+    socket = join(folder, 'nginx.sock')
+    return `server { listen unix:${socket}; location / { add_header X-Read "$request_method $request_uri"; return 204; } }`
   })
   while (!existsSync(socket)) await new Promise(resolve => setTimeout(resolve, 10))
   const version = execFileSync('sh', ['-c', 'nginx -v 2>&1'], { encoding: 'utf8' })
@@ -57,4 +43,27 @@ export async function nginxOracle(t: Test): Promise<Oracle> {
       client.end(bytes)
     })
   }
+}
+
+/** Starts nginx with the servers that the function writes, which gets a folder for their files. */
+export async function startNginx(t: Test, servers: (folder: string) => string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'nginx-'))
+  chmodSync(folder, 0o755)
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `daemon off; worker_processes 1; pid ${folder}/pid; error_log /dev/null crit; events { worker_connections 512; }
+    http {
+      access_log off; client_max_body_size 0; lingering_close off; merge_slashes off;
+      client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;
+      uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
+      ${servers(folder)}
+    }`,
+  )
+  const child = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', '/dev/null'])
+  t.teardown(async () => {
+    const ended = new Promise(resolve => child.once('close', resolve))
+    child.kill()
+    await ended
+    rmSync(folder, { recursive: true })
+  })
 }
