@@ -79,13 +79,16 @@ export async function visit(
           await page.evaluate(
             isByApp =>
               void setTimeout(() => {
+                Object.assign(window, { isLeft: true })
                 if (isByApp && window.spaReloader) void window.spaReloader.reload()
                 else location.reload()
               }),
             kind === 'accept',
           )
-          await sleep(500)
-          await revive()
+          await sleep(100)
+          const isOther = async () =>
+            (await isShown(page)) && !(await page.evaluate(() => 'isLeft' in window))
+          await until('another document', isOther, 20).catch(() => load(page))
         })
       case 'away':
       case 'offline':
