@@ -8,7 +8,8 @@ import { basename } from 'node:path'
 const programs = {
   client: 'client/script.ts', // what a script tag loads; the sidecar carries its text
   sidecar: 'sidecar/main.ts',
-  watch: 'sidecar/feed/watch.ts', // loaded by the sidecar where the annotation asks for it
+  standalone: 'sidecar/standalone/standalone.ts', // loaded by the sidecar where SPA_MODE asks for it
+  watch: 'sidecar/feed/watch.ts', // where the annotation asks for it
   drain: 'sidecar/drain/main.ts',
   webhook: 'webhook/main.ts',
   demo: 'demo/main.ts',

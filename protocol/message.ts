@@ -80,6 +80,35 @@ export function stateMessage(state: ReleaseState, { spreadMs, heartbeatMs, expos
   }
 }
 
+/**
+ * Builds the message for a client of the original, which is told when another version is ready and never at any other time. It is the same message
+ * with the images' names as the original sent them.
+ */
+export function originalMessage(state: ReleaseState, telling: Telling): StateMessage {
+  const message = stateMessage(state, telling)
+  const { current_image, previous_image } = message
+  return { ...message, current_image: familiar(current_image), previous_image: familiar(previous_image) }
+}
+
+function familiar<Image extends { name?: string }>(image: Image): Image {
+  return image.name === undefined
+    ? image
+    : { ...image, name: image.name.split(' + ').map(fullName).join(' + ') }
+}
+
+/**
+ * What a short name stands for: `nginx:1` → `docker.io/library/nginx:1`
+ * (github.com/distribution/reference, splitDockerDomain in normalize.go, by which the original wrote names).
+ */
+function fullName(image: string): string {
+  const [, first, rest] = /^([^/]*)\/(.*)$/.exec(image) ?? []
+  const isDomain =
+    first !== undefined && (/[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase())
+  const domain = isDomain && first !== 'index.docker.io' ? first : 'docker.io'
+  const path = isDomain ? (rest ?? '') : image
+  return domain === 'docker.io' && !path.includes('/') ? `docker.io/library/${path}` : `${domain}/${path}`
+}
+
 export const heartbeat: HeartbeatMessage = { v: 1, type: 'heartbeat' }
 
 /**

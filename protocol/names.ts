@@ -59,7 +59,13 @@ export const annotation = {
 
 export const resource = { group, version: 'v1', plural: 'releases', kind: 'Release' } as const
 
-export const port = { front: 14020, admin: 14021, webhook: 10250, webhookMetrics: 9464 } as const
+export const port = {
+  standalone: 8080,
+  front: 14020,
+  admin: 14021,
+  webhook: 10250,
+  webhookMetrics: 9464,
+} as const
 
 /** The sidecar's environment. Injection sets it; its own defaults are in sidecar/config.ts. */
 export const sidecarEnv = {
@@ -84,6 +90,15 @@ export const sidecarEnv = {
   maxTabs: 'SPA_MAX_TABS',
   heartbeatSec: 'SPA_HEARTBEAT_SEC',
   maxAgeSec: 'SPA_MAX_AGE_SEC',
+} as const
+
+/** The standalone mode's environment: the original's four, and ours. The rest is as in a pod. */
+export const standaloneEnv = {
+  namespace: 'SPA_NAMESPACE',
+  name: 'SPA_NAME',
+  resyncSec: 'SPA_RESYNC_SEC',
+  port: 'SPA_WEBSOCKET_PORT',
+  origins: 'SPA_ORIGINS',
 } as const
 
 /** The webhook's environment. */

@@ -13,6 +13,10 @@ export interface NamespaceCopiesOptions {
   api: Api
   namespace: string
   log: Log
+  /** As of {@link watchResource}: how often everything is listed anew, in milliseconds. Default: only where it must be. */
+  relistMs?: number
+  /** Called when one of the watches, named by its resource, stops working, with what is wrong, and with undefined when it works again. */
+  onTrouble?(resource: string, trouble: string | undefined): void
   /** Something moved that may change this Deployment's state. Called with its name, also when it is gone. */
   onMoved(deployment: string): void
 }
@@ -38,33 +42,36 @@ export interface Around {
   now: Date
 }
 
-export function copyNamespace({ api, namespace, log, onMoved }: NamespaceCopiesOptions): NamespaceCopies {
+export function copyNamespace({
+  api,
+  namespace,
+  log,
+  relistMs,
+  onTrouble,
+  onMoved,
+}: NamespaceCopiesOptions): NamespaceCopies {
   const core = `/api/v1/namespaces/${namespace}`
   const apps = `/apis/apps/v1/namespaces/${namespace}`
   const deployments = watchResource({
-    api,
-    log,
+    ...common('deployments'),
     path: `${apps}/deployments`,
     parse: parseDeployment,
     onChange: ({ object }) => onMoved(object.name),
   })
   const replicaSets = watchResource({
-    api,
-    log,
+    ...common('replicasets'),
     path: `${apps}/replicasets`,
     parse: parseReplicaSet,
     onChange: ({ object }) => object.controller?.kind === 'Deployment' && onMoved(object.controller.name),
   })
   const pods = watchResource({
-    api,
-    log,
+    ...common('pods'),
     path: `${core}/pods`,
     parse: parsePod,
     onChange: ({ object }) => podMoved(object),
   })
   const services = watchResource({
-    api,
-    log,
+    ...common('services'),
     path: `${core}/services`,
     parse: parseService,
     onChange: allMoved, // also those that the Service does not select any more
@@ -80,6 +87,15 @@ export function copyNamespace({ api, namespace, log, onMoved }: NamespaceCopiesO
     podsOf,
     next,
     close,
+  }
+
+  function common(resource: string) {
+    return {
+      api,
+      log,
+      ...(relistMs && { relistMs }),
+      onTrouble: (trouble: string | undefined) => onTrouble?.(resource, trouble),
+    }
   }
 
   async function listed(): Promise<void> {

@@ -31,6 +31,8 @@ export interface WatchOptions<T> {
   /** Called when it stops working, with what is wrong, again when that changes, and with undefined when it works again. */
   onTrouble?: (trouble: string | undefined) => void
   log: Log
+  /** Lists anew after so many milliseconds, whatever the watch brings. Default: only where the watch cannot go on. */
+  relistMs?: number
   /** A watch that brings nothing for so long is dead. Default: 150,000 (a bookmark comes about every 60 s, without a guarantee). */
   silenceMs?: number
   /** The first delay is a random part of this; from failure to failure it doubles, up to 15 s. Default: 1,000. */
@@ -68,6 +70,8 @@ interface Ending {
   version: string | undefined
   /** It worked for a while, so the next attempt need not wait. */
   lived: boolean
+  /** It was to end: nothing worth a line. */
+  isPlanned?: boolean
   /** What the server asks us to wait. */
   retryAfterMs: number
 }
@@ -75,7 +79,8 @@ interface Ending {
 /** Starts at once. What goes wrong is logged and tried again, with full-jitter backoff. */
 export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
   const { api, path, labelSelector, fieldSelector, parse, onChange, onTrouble, log } = options
-  const { silenceMs = 150_000, backoffMs = 1000, random = Math.random } = options
+  const { relistMs, backoffMs = 1000, random = Math.random } = options
+  const { silenceMs = relistMs ? relistMs + 10_000 : 150_000 } = options
   const selectors = { labelSelector, fieldSelector }
   const objects = new Map<string, T>()
   const closing = new AbortController()
@@ -103,7 +108,8 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
       if (!ending.lived) tellTrouble(ending.why)
       failures = ending.lived ? 0 : failures + 1
       const delayMs = ending.retryAfterMs + jitter(failures)
-      log('watch ended', { path, why: ending.why, delay_ms: delayMs, list: version === undefined })
+      if (!ending.isPlanned)
+        log('watch ended', { path, why: ending.why, delay_ms: delayMs, list: version === undefined })
       await sleep(delayMs, undefined, { signal }).catch(() => {})
     }
   }
@@ -126,7 +132,8 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
         watch: true,
         resourceVersion: from,
         allowWatchBookmarks: true,
-        timeoutSeconds: Math.round(1800 * (1 + random())), // the API server's own range, so that watches do not end together
+        // The API server's own range, so that watches do not end together.
+        timeoutSeconds: relistMs ? Math.ceil(relistMs / 1000) : Math.round(1800 * (1 + random())),
       }
       const opened = await api.stream({ path, query, timeoutMs: answerMs, signal })
       if ('refused' in opened) return refused(opened.refused, from)
@@ -179,7 +186,10 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
           lived = true
         }
       }
-      return { why: 'ended by the server', version, lived, retryAfterMs: 0 }
+      const why = 'ended by the server'
+      // The connection is kept, and used again: a new one would cost a TLS handshake each time.
+      if (relistMs) return { why, version: undefined, lived: true, isPlanned: true, retryAfterMs: 0 }
+      return { why, version, lived, retryAfterMs: 0 }
     } catch (error) {
       return { why: reason(error), version, lived, retryAfterMs: 0 }
     } finally {

@@ -37,11 +37,7 @@ export interface Config {
  * Throws an error whose message names the first variable that is missing or wrong.
  */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
-  const { get } = env.from(environment, accessors)
-  const required = (name: string) => get(name).required()
-  const optional = (name: string, otherwise: string) => get(name).default(otherwise)
-
-  required(sidecarEnv.mode).asEnum(['sidecar'])
+  const { get, required, optional } = readVariables(environment)
   const config: Config = {
     namespace: required(sidecarEnv.namespace).asDnsName(),
     name: required(sidecarEnv.name).asDnsName(),
@@ -70,6 +66,26 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   return Object.freeze(config)
 }
 
+/** Injection sets `sidecar`; a Deployment that somebody wrote by hand, as for the original, says nothing. */
+export function readMode(environment: NodeJS.ProcessEnv): 'sidecar' | 'standalone' {
+  const mode = environment[sidecarEnv.mode] || 'standalone'
+  return env
+    .from({ [sidecarEnv.mode]: mode })
+    .get(sidecarEnv.mode)
+    .required()
+    .asEnum(['sidecar', 'standalone'])
+}
+
+/** Readers of single variables; each throws an error that names its variable. */
+export function readVariables(environment: NodeJS.ProcessEnv) {
+  const { get } = env.from(environment, accessors)
+  return {
+    get,
+    required: (name: string) => get(name).required(),
+    optional: (name: string, otherwise: string) => get(name).default(otherwise),
+  }
+}
+
 /** Where the sidecar keeps its unix sockets: all that the preStop program has to know. */
 export function readRunDir(environment: NodeJS.ProcessEnv): string {
   return env.from(environment).get(sidecarEnv.runDir).default(file.runDir).asString()
@@ -89,6 +105,12 @@ const accessors = {
   asDnsName(value: string): string {
     if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(value)) return value
     throw new Error('should be a name as Kubernetes allows it')
+  },
+  /** `any`, which is none in particular, or a list. */
+  asOrigins(value: string): string[] {
+    const origins = value === 'any' ? [] : value.split(',').map(origin => origin.trim())
+    if (origins.every(origin => URL.canParse(origin) && new URL(origin).origin === origin)) return origins
+    throw new Error('should be any, or origins like https://shop.example separated by commas')
   },
 }
 

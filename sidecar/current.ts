@@ -3,21 +3,24 @@
 import { compareStates, isSameDeployment } from '../protocol/release.ts'
 import type { Log } from '../protocol/log.ts'
 import type { ReleaseState } from '../protocol/release.ts'
+import type { States } from './states.ts'
 
-export interface Current {
-  /** The newest state, or undefined while none has been heard. */
-  state(): ReleaseState | undefined
+export interface Current extends States {
   /** Takes a state from a feed. One of another Deployment is refused and logged; an older or equal one is dropped. */
   offer(state: ReleaseState): void
-  /** Calls the listener with each newer state from now on. Returns what ends that. */
-  subscribe(listener: (state: ReleaseState) => void): () => void
 }
 
 /** `name` is the Deployment that this pod belongs to. */
 export function createCurrent(name: string, log: Log): Current {
   const listeners = new Set<(state: ReleaseState) => void>()
   let newest: ReleaseState | undefined
-  return { state: () => newest, offer, subscribe }
+  return {
+    state: () => newest,
+    all: () => (newest ? [newest] : []),
+    deploymentOf: () => undefined,
+    offer,
+    subscribe,
+  }
 
   function offer(state: ReleaseState): void {
     if (!isSameDeployment(state, { name })) {

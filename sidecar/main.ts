@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createLog, reason } from '../protocol/log.ts'
 import { file } from '../protocol/names.ts'
 import { createAdmin } from './admin.ts'
-import { readConfig } from './config.ts'
+import { readConfig, readMode } from './config.ts'
 import { createCurrent } from './current.ts'
 import { createDrain } from './drain/drain.ts'
 import { createDrainSocket } from './drain/socket.ts'
@@ -30,10 +30,16 @@ process.once('SIGTERM', () => void end())
 process.once('SIGINT', () => void end())
 
 try {
-  end = await run(readConfig(process.env))
+  end = await (readMode(process.env) === 'sidecar' ? run(readConfig(process.env)) : standalone())
 } catch (error) {
   log('sidecar cannot start', { code: 'start_failed', reason: reason(error) })
   process.exit(1)
+}
+
+/** Loaded only here: it brings the client of the API server along. */
+async function standalone(): Promise<() => Promise<void>> {
+  const { startStandalone } = await import('./standalone/standalone.ts')
+  return startStandalone({ environment: process.env, version: VERSION, log })
 }
 
 /** Starts everything; returns what ends it. */
@@ -56,7 +62,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
   })
   const metrics = createMetrics({
     version: VERSION,
-    current,
+    states: current,
     feeds,
     tabs: server.tabs,
     front: front.counters,

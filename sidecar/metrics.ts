@@ -1,10 +1,10 @@
 // What Prometheus is told. The numbers live where they arise; they are read only when somebody asks.
 
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
-import type { Current } from './current.ts'
 import type { Counters } from './front/counters.ts'
 import type { Feeds } from './feed/feeds.ts'
 import type { VersionServer } from './server/server.ts'
+import type { States } from './states.ts'
 
 export interface Metrics {
   /** The exposition, in Prometheus' text format. */
@@ -15,10 +15,12 @@ export interface Metrics {
 export interface MetricsOptions {
   /** Of this program. */
   version: string
-  current: Current
+  /** Of several Deployments, only what is of all of them is told. */
+  states: States
   feeds: Pick<Feeds, 'errors'>
   tabs: VersionServer['tabs']
-  front: Readonly<Counters>
+  /** There is none in the standalone mode. */
+  front?: Readonly<Counters>
 }
 
 const frontCounters = [
@@ -38,20 +40,20 @@ const frontCounters = [
 /** A number, or several, each with the value of the metric's label. */
 type Reading = number | undefined | readonly (readonly [label: string, value: number])[]
 
-export function createMetrics({ version, current, feeds, tabs, front }: MetricsOptions): Metrics {
+export function createMetrics({ version, states, feeds, tabs, front }: MetricsOptions): Metrics {
   const registry = new Registry()
   // Its default of 10 ms would wake an idle pod a hundred times a second.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1_000 })
 
   gauge('build_info', 'The version of this program.', () => [[version, 1]], 'version')
-  gauge('release_serial', 'Serial of the release state that this pod tells.', () => current.state()?.serial)
+  gauge('release_serial', 'Serial of the release state that this pod tells.', () => states.state()?.serial)
   gauge(
     'release_revision',
     'Revision of the release state that this pod tells.',
-    () => current.state()?.revision,
+    () => states.state()?.revision,
   )
   gauge('release_ready', '1 once the revision is ready, 0 while it is rolling.', () => {
-    const state = current.state()
+    const state = states.state()
     return state && Number(state.phase === 'ready')
   })
   counter(
@@ -70,8 +72,9 @@ export function createMetrics({ version, current, feeds, tabs, front }: MetricsO
   counter('tabs_refused_total', 'Tabs from a foreign Origin.', () => counters.refusedOrigin)
   counter('messages_sent_total', 'Messages to tabs.', sent, 'type')
 
-  gauge('front_open', 'Client connections that are open.', () => front.open)
-  for (const [name, key, help] of frontCounters) counter(`front_${name}_total`, help, () => front[key])
+  if (front) gauge('front_open', 'Client connections that are open.', () => front.open)
+  if (front)
+    for (const [name, key, help] of frontCounters) counter(`front_${name}_total`, help, () => front[key])
   return { text: () => registry.metrics(), contentType: registry.contentType }
 
   function closed(): Reading {

@@ -54,7 +54,12 @@ t.test('every link of the README and the docs leads somewhere', async t => {
 
 t.test('the version is the same everywhere', async t => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
-  const text = JSON.stringify(manifests()) + readFileSync('README.md', 'utf8')
+  const text = [
+    JSON.stringify(manifests()),
+    ...['README.md', 'docs/moving.md', 'manifests/standalone/standalone.yaml'].map(file =>
+      readFileSync(file, 'utf8'),
+    ),
+  ].join('\n')
   for (const [, tag] of text.matchAll(/spa-reloader-(?:webhook|sidecar):(\d[^\s"]*)/g)) t.equal(tag, version)
 })
 

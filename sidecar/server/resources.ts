@@ -9,31 +9,40 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 
 type Headers = Record<string, string>
 
-/** Registers every path but those of open tabs. `version` returns the JSON text of the state, or undefined while none is known. */
+/**
+ * Registers every path, by its last directory; WebSockets go elsewhere. `version` takes what the query says of the page, `<Deployment>-<hash>`,
+ * and returns the JSON text of the state, or undefined while none is known. `events` answers with the event stream.
+ */
 export function serveResources(
   app: TemplatedApp,
   clientScript: string,
-  version: () => string | undefined,
+  version: (page: string | undefined) => string | undefined,
+  events: (res: HttpResponse, req: HttpRequest) => void,
+  isStandalone: boolean,
 ): void {
   const etag = `"${createHash('sha256').update(clientScript).digest('base64url').slice(0, 22)}"`
 
   app.any('/*', (res, req) => {
-    switch (req.getUrl()) {
+    switch (resource(req.getUrl())) {
       case `${path.prefix}${path.version}`:
         return isRead(req) ? sendVersion(res, req) : refuseMethod(res)
       case `${path.prefix}${path.client}`:
         return isRead(req) ? sendClient(res, req) : refuseMethod(res)
+      case `${path.prefix}${path.events}`:
+        return events(res, req)
       case `${path.prefix}${path.ws}`:
         return refuse(res, '426 Upgrade Required', 'a WebSocket handshake is needed', {
           Upgrade: 'websocket',
         })
       default:
+        // The original's own answer: load balancers may have been told to take it for health.
+        if (isStandalone) return refuse(res, '400 Bad Request', 'a WebSocket handshake is needed')
         return refuse(res, '404 Not Found', 'no such resource')
     }
   })
 
   function sendVersion(res: HttpResponse, req: HttpRequest): void {
-    const body = version()
+    const body = version(req.getQuery('v'))
     if (body === undefined) {
       return refuse(res, '503 Service Unavailable', 'no release state is known yet', { 'Retry-After': '1' })
     }
@@ -48,6 +57,11 @@ export function serveResources(
     }
     write(res.writeStatus('304 Not Modified'), caching).endWithoutBody()
   }
+}
+
+/** From the last `/__spa/` on: an Ingress need not have cut off what stands before it. */
+function resource(url: string): string {
+  return url.slice(Math.max(0, url.lastIndexOf(path.prefix)))
 }
 
 /** Answers with an error as JSON. */

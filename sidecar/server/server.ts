@@ -6,19 +6,25 @@ import { serveResources } from './resources.ts'
 import { serveSockets } from './sockets.ts'
 import { serveStreams } from './streams.ts'
 import { createTabs } from './tabs.ts'
-import type { us_listen_socket } from 'uWebSockets.js'
+import type { ListenOptions, us_listen_socket } from 'uWebSockets.js'
 import type { Log } from '../../protocol/log.ts'
 import type { Tabs, TabsOptions } from './tabs.ts'
 
 export interface VersionServerOptions extends TabsOptions {
-  socketPath: string
+  /** Where to listen: a unix socket's path, or a TCP port, there on every address if none is given. */
+  socketPath: string | TcpPort
   /** The text of /__spa/client.js. */
   clientScript: string
   log: Log
 }
 
+export interface TcpPort {
+  port: number
+  address: string | undefined
+}
+
 export interface VersionServer {
-  /** Rejects when the socket's path cannot be listened on. */
+  /** Rejects when it cannot listen there. */
   open(): Promise<void>
   isOpen(): boolean
   /** Sends every tab elsewhere; resolves when the last one is closed. Answers go on. */
@@ -28,31 +34,49 @@ export interface VersionServer {
   tabs: Pick<Tabs, 'count' | 'pages' | 'counters'>
 }
 
+/** Not to be shared with another process (LIBUS_LISTEN_EXCLUSIVE_PORT; its name is only in the types). */
+const exclusive: ListenOptions = 1
 const maxPathBytes = 107 // sun_path of unix(7), its closing NUL left out
 
 export function createVersionServer(options: VersionServerOptions): VersionServer {
-  const { socketPath, clientScript, current, log } = options
+  const { socketPath, clientScript, current: states, standalone, log } = options
   const app = uWS.App()
   const tabs = createTabs(options)
-  const channels = [serveSockets(app, tabs, options), serveStreams(app, tabs, options)]
+  const streams = serveStreams(tabs, options)
+  const channels = [serveSockets(app, tabs, options), streams]
   let listening: us_listen_socket | undefined
-  serveResources(app, clientScript, () => {
-    const state = current.state()
-    return state && tabs.message(state)
-  })
+  serveResources(app, clientScript, versionOf, streams.serve, standalone !== undefined)
   return { open, isOpen: () => listening !== undefined, drain, close, tabs }
 
+  function versionOf(page: string | undefined): string | undefined {
+    const state = states.state(states.deploymentOf(page))
+    return state && tabs.message(state)
+  }
+
   async function open(): Promise<void> {
+    const isPath = typeof socketPath === 'string'
+    listening = await (isPath ? listenOnPath(socketPath) : listenOnPort(socketPath))
+    if (!listening) throw new Error(`cannot listen on ${isPath ? socketPath : `port ${socketPath.port}`}`)
+    tabs.open()
+    for (const channel of channels) channel.open()
+  }
+
+  async function listenOnPath(socketPath: string): Promise<us_listen_socket | undefined> {
     // uWebSockets.js copies the path without looking at its length: a long one ends the process (seen: SIGSEGV).
     if (Buffer.byteLength(socketPath) > maxPathBytes)
       throw new Error(`too long for a unix socket: ${socketPath}`)
     // It replaces a socket that a killed process has left there.
-    listening = await new Promise<us_listen_socket | undefined>(resolve => {
+    return new Promise(resolve => {
       app.listen_unix(socket => resolve(socket || undefined), socketPath)
     })
-    if (!listening) throw new Error(`cannot listen on ${socketPath}`)
-    tabs.open()
-    for (const channel of channels) channel.open()
+  }
+
+  function listenOnPort({ port, address }: TcpPort): Promise<us_listen_socket | undefined> {
+    return new Promise(resolve => {
+      const done = (socket: us_listen_socket | false): void => resolve(socket || undefined)
+      if (address) app.listen(address, port, done)
+      else app.listen(port, exclusive, done)
+    })
   }
 
   async function drain(): Promise<void> {

@@ -23,14 +23,15 @@ const heartbeatFrame = JSON.stringify(heartbeat)
 export function serveSockets(
   app: TemplatedApp,
   tabs: Tabs,
-  { current, heartbeatMs }: Pick<TabsOptions, 'current' | 'heartbeatMs'>,
+  { current, heartbeatMs, standalone }: Pick<TabsOptions, 'current' | 'heartbeatMs' | 'standalone'>,
 ): Channel {
   const { counters } = tabs
-  const isChange = createChange()
+  const changes = new Map<string, ReturnType<typeof createChange>>() // by Deployment
+  const isAdmitted = standalone?.isAdmitted ?? isOwnOrigin
   let unsubscribe: (() => void) | undefined
   let timer: NodeJS.Timeout | undefined
 
-  app.ws<Tab>(`${path.prefix}${path.ws}`, {
+  app.ws<Tab>(standalone ? '/*' : `${path.prefix}${path.ws}`, {
     maxPayloadLength: 1_024, // the one message that we take has one byte
     maxBackpressure: 64 * 1_024,
     closeOnBackpressureLimit: 1, // a tab that does not read misses no state: it comes back and gets the newest
@@ -44,8 +45,7 @@ export function serveSockets(
   return { open, close }
 
   function open(): void {
-    const known = current.state()
-    if (known) isChange(known)
+    for (const known of current.all()) isChange(known)
     unsubscribe = current.subscribe(tell)
     timer = setInterval(beat, heartbeatMs)
   }
@@ -61,7 +61,7 @@ export function serveSockets(
         'Sec-WebSocket-Version': '13',
       })
     }
-    if (!isOwnOrigin(req.getHeader('origin'), req.getHeader('host'), req.getHeader('x-forwarded-host'))) {
+    if (!isAdmitted(req.getHeader('origin'), req.getHeader('host'), req.getHeader('x-forwarded-host'))) {
       counters.refusedOrigin++
       return refuse(res, '403 Forbidden', 'the Origin is not this site')
     }
@@ -78,6 +78,8 @@ export function serveSockets(
       return
     }
     socket.subscribe(topic.current)
+    const { deployment } = socket.getUserData()
+    if (deployment !== undefined) socket.subscribe(topicOf(deployment))
     sendState(socket)
   }
 
@@ -86,14 +88,14 @@ export function serveSockets(
     // What a client of the original would take for news is not an answer to it.
     if (!isProbe || socket.getUserData().kind === kind.original)
       return tabs.end(socket, 'closedPolicy', closeCode.policy)
-    if (current.state()) return sendState(socket)
+    if (current.state(socket.getUserData().deployment)) return sendState(socket)
     // Without any answer it would take the connection for dead.
     socket.send(Buffer.from(heartbeatFrame))
     counters.sentHeartbeat++
   }
 
   function sendState(socket: WebSocket<Tab>): void {
-    const state = current.state()
+    const state = current.state(socket.getUserData().deployment)
     if (!state) return // it comes to all as soon as it is known
     socket.send(Buffer.from(tabs.message(state))) // as bytes: see resources.ts
     counters.sentState++
@@ -101,13 +103,18 @@ export function serveSockets(
 
   /** Encoded once for all. */
   function tell(state: ReleaseState): void {
-    const text = Buffer.from(tabs.message(state))
-    const { original } = tabs.count()
-    app.publish(topic.current, text)
-    counters.sentState += currentTabs()
+    const told = topicOf(current.deploymentOf(`${state.name}-`))
+    counters.sentState += app.numSubscribers(told)
+    app.publish(told, Buffer.from(tabs.message(state)))
     if (!isChange(state)) return
-    app.publish(topic.original, text)
-    counters.sentState += original
+    counters.sentState += tabs.count().original
+    app.publish(topic.original, Buffer.from(tabs.message(state, 'original')))
+  }
+
+  function isChange(state: ReleaseState): boolean {
+    const known = changes.get(state.name) ?? createChange()
+    changes.set(state.name, known)
+    return known(state)
   }
 
   function beat(): void {
@@ -119,4 +126,9 @@ export function serveSockets(
     const { tabs: all, streams, original } = tabs.count()
     return all - streams - original
   }
+}
+
+/** Beside the one topic of all, where there are several Deployments, one for each. */
+function topicOf(deployment: string | undefined): string {
+  return deployment === undefined ? topic.current : `${topic.current}/${deployment}`
 }

@@ -2,12 +2,12 @@
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html). Each frame of the one is an event of the other.
 // uWebSockets.js frees `req` when the handler returns, and `res` when the client has gone: nothing touches it after that.
 
-import { closeCode, closeEvent, path } from '../../protocol/names.ts'
+import { closeCode, closeEvent } from '../../protocol/names.ts'
 import { heartbeat } from '../../protocol/message.ts'
 import { isOwnOrigin, isOwnSite } from './origin.ts'
 import { isRead, refuse, refuseMethod } from './resources.ts'
 import { kind } from './tabs.ts'
-import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import type { ReleaseState } from '../../protocol/release.ts'
 import type { Channel } from './sockets.ts'
 import type { Line, Tab, Tabs, TabsOptions } from './tabs.ts'
@@ -24,19 +24,17 @@ const headers = {
 }
 const heartbeatEvent = Buffer.from(`data: ${JSON.stringify(heartbeat)}\n\n`)
 
-/** Registers the path on the app. */
+/** `serve` answers who asks for the stream. */
 export function serveStreams(
-  app: TemplatedApp,
   tabs: Tabs,
   { current, heartbeatMs }: Pick<TabsOptions, 'current' | 'heartbeatMs'>,
-): Channel {
+): Channel & { serve(res: HttpResponse, req: HttpRequest): void } {
   const { counters } = tabs
   const streams = new Set<Stream>()
   let unsubscribe: (() => void) | undefined
   let timer: NodeJS.Timeout | undefined
 
-  app.any(`${path.prefix}${path.events}`, serve)
-  return { open, close }
+  return { open, close, serve }
 
   function open(): void {
     unsubscribe = current.subscribe(tell)
@@ -69,7 +67,7 @@ export function serveStreams(
   function welcome(stream: Stream, lastId: string): void {
     if (!tabs.enter(stream)) return
     streams.add(stream)
-    const state = current.state()
+    const state = current.state(stream.getUserData().deployment)
     const isNews = state !== undefined && idOf(state) !== lastId
     const first = isNews ? stateEvent(state) : heartbeatEvent
     counters[isNews ? 'sentState' : 'sentHeartbeat']++
@@ -105,9 +103,13 @@ export function serveStreams(
   }
 
   function tell(state: ReleaseState): void {
-    counters.sentState += streams.size
     const event = stateEvent(state) // encoded once for all
-    for (const stream of streams) stream.send(event)
+    const deployment = current.deploymentOf(`${state.name}-`)
+    for (const stream of streams) {
+      if (stream.getUserData().deployment !== deployment) continue
+      counters.sentState++
+      stream.send(event)
+    }
   }
 
   function beat(): void {

@@ -3,18 +3,20 @@
 
 import { setTimeout } from 'node:timers/promises'
 import { closeCode } from '../../protocol/names.ts'
-import { stateMessage } from '../../protocol/message.ts'
+import { originalMessage, stateMessage } from '../../protocol/message.ts'
 import { laterMs, pace } from './pace.ts'
 import { createPages } from './pages.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
-import type { Current } from '../current.ts'
+import type { States } from '../states.ts'
 
 export interface TabsOptions {
-  current: Current
+  current: States
   maxTabs: number
   heartbeatMs: number
   maxAgeMs: number
   expose: 'image' | 'id'
+  /** As the original: a WebSocket is opened on any path, and from pages of any Origin that this admits. */
+  standalone?: { isAdmitted(origin: string, host: string, forwardedHost: string): boolean }
 }
 
 /** A tab's connection, whatever carries it: uWebSockets.js' own WebSocket is one. */
@@ -31,6 +33,8 @@ export interface Tab {
   refusal: number
   page: number
   until: number
+  /** Whose state it is told, where there are several Deployments. */
+  deployment: string | undefined
 }
 
 /** `original`: a client of the original, by WebSocket, which is told of changes only. */
@@ -44,8 +48,8 @@ export interface Tabs {
   enter(line: Line): boolean
   forget(line: Line): void
   end(line: Line, counter: keyof TabCounters, code: number, reason?: string): void
-  /** The message that tells a state now. */
-  message(state: ReleaseState): string
+  /** The message that tells a state now; to clients of the original, where another version is ready. */
+  message(state: ReleaseState, to?: 'original'): string
   /** Closes every tab at the pace of pace.ts, and each that comes from now on. Resolves when those that were open are closed. */
   drain(): Promise<void>
   close(): void
@@ -72,7 +76,7 @@ export interface TabCounters {
 const msPerTab = 5
 const maxSpreadMs = 30_000
 
-export function createTabs({ maxTabs, heartbeatMs, maxAgeMs, expose }: TabsOptions): Tabs {
+export function createTabs({ current, maxTabs, heartbeatMs, maxAgeMs, expose }: TabsOptions): Tabs {
   const lines = new Set<Line>() // in the order in which they came
   const counts = { [kind.socket]: 0, [kind.stream]: 0, [kind.original]: 0 }
   const pages = createPages()
@@ -106,6 +110,7 @@ export function createTabs({ maxTabs, heartbeatMs, maxAgeMs, expose }: TabsOptio
       refusal,
       page: refusal ? 0 : pages.enter(version),
       until: Math.round(performance.now() + maxAgeMs * (0.9 + 0.2 * Math.random())),
+      deployment: current.deploymentOf(version),
     }
   }
 
@@ -132,16 +137,18 @@ export function createTabs({ maxTabs, heartbeatMs, maxAgeMs, expose }: TabsOptio
     line.end(code, reason)
   }
 
-  function message(state: ReleaseState): string {
+  function message(state: ReleaseState, to?: 'original'): string {
     const { tabs, original } = count()
     const spreadMs = Math.min(maxSpreadMs, msPerTab * (tabs - original))
-    return JSON.stringify(stateMessage(state, { spreadMs, heartbeatMs, expose }))
+    const build = to === 'original' ? originalMessage : stateMessage
+    return JSON.stringify(build(state, { spreadMs, heartbeatMs, expose }))
   }
 
   function endOld(): void {
     const now = performance.now()
     for (const line of lines) {
-      const { until } = line.getUserData()
+      const { kind: its, until } = line.getUserData()
+      if (its === kind.original) continue // it would not come back
       if (until <= now) end(line, 'closedMaxAge', closeCode.maxAge)
       // The oldest come first, and none ends more than the jitter's width before one that came earlier.
       else if (until > now + 0.2 * maxAgeMs) return

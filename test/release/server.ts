@@ -44,7 +44,7 @@ export async function serveByHand(port = 0) {
 export function createQueue<T>() {
   const items: T[] = []
   const takers: ((item: T) => void)[] = []
-  return { push, next }
+  return { push, next, size: () => items.length }
 
   function push(item: T): void {
     const take = takers.shift()

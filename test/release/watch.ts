@@ -81,6 +81,29 @@ t.test(
   },
 )
 
+t.test('where it shall list anew, the watch ends after that time and everything is listed', async t => {
+  const { server, watch, logged, end } = await start(t, { relistMs: 20_000 })
+  const watching = await listed(server, [thing('one', 1), thing('two', 2)])
+  t.equal(asked(watching).timeoutSeconds, '20')
+  watching.res.end()
+  await listed(server, [thing('one', 3)])
+  t.strictSame(versions(watch), { 'shop/one': '3' })
+  await end()
+  t.equal(logged.size(), 0, 'nothing worth a line')
+})
+
+t.test('whoever wants to know hears when it stops working and when it works again', async t => {
+  const troubles: (string | undefined)[] = []
+  const { server, changes, end } = await start(t, { onTrouble: trouble => void troubles.push(trouble) })
+  for (const message of ['no', 'no', 'never']) json((await server.next()).res, 403, { message })
+  const { res } = await listed(server, [])
+  t.strictSame(troubles, ['403: no', '403: never'])
+  res.write(event('ADDED', thing('one', 11)))
+  await changes.next()
+  t.strictSame(troubles, ['403: no', '403: never', undefined])
+  await end()
+})
+
 t.test('a bookmark moves the version from which the watch goes on', async t => {
   const { server, logged, end } = await start(t)
   const { res } = await listed(server, [])

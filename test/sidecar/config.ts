@@ -1,8 +1,7 @@
 import t from 'tap'
-import { readConfig, readRunDir } from '../../sidecar/config.ts'
+import { readConfig, readMode, readRunDir } from '../../sidecar/config.ts'
 
 const given = {
-  SPA_MODE: 'sidecar',
   SPA_NAMESPACE: 'shop',
   SPA_NAME: 'web',
   SPA_HASH: '6c487dcc49',
@@ -81,7 +80,6 @@ t.test('a variable that is missing is named', async t => {
 
 t.test('a variable that is wrong is named', async t => {
   const wrong = {
-    SPA_MODE: ['standalone', 'SIDECAR'],
     SPA_NAME: ['Web', 'a"b', 'a b', `a${'b'.repeat(300)}`],
     SPA_HASH: ['6c"', '-'],
     SPA_POD_IP: ['localhost', '10.0.0', '10.0.0.7:80'],
@@ -106,4 +104,11 @@ t.test('a variable that is wrong is named', async t => {
       )
     }
   }
+})
+
+t.test('without a mode it is a Deployment of its own, as the original was', async t => {
+  t.equal(readMode({}), 'standalone')
+  t.equal(readMode({ SPA_MODE: '' }), 'standalone')
+  t.equal(readMode({ SPA_MODE: 'sidecar' }), 'sidecar')
+  t.throws(() => readMode({ SPA_MODE: 'SIDECAR' }), { message: /SPA_MODE/ })
 })

@@ -27,7 +27,7 @@ await build({
   bundle: true,
   platform: 'node',
   format: 'esm',
-  external: ['uWebSockets.js', './watch.ts'], // loaded only where it is asked for
+  external: ['uWebSockets.js', './watch.ts', './standalone/standalone.ts'], // loaded only where it is asked for
   define: { VERSION: '"1.2.3"' },
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
