@@ -7,7 +7,8 @@ import type { ReleaseState } from '../protocol/release.ts'
 /**
  * Takes this pod's Deployment and pod-template-hash, and the release state if any is known; returns the header's value
  * (W3C Server Timing). The id is added only while this pod's own version is the one that is ready: what the state knows of another hash
- * may be of earlier bytes, since a re-used ReplicaSet may pull others. Without it the page resolves its hash by the states that it hears.
+ * may be of earlier bytes, since a re-used ReplicaSet may pull others; so may one
+ * that was scaled to 0 and back, whose first pods start with the state that nothing is live. Without it the page resolves its hash by the states that it hears.
  */
 export function pageIdentity(name: string, hash: string, state: ReleaseState | undefined): string {
   const page = `${serverTiming.page};desc="${name}-${hash}"`
@@ -25,5 +26,7 @@ export function pageTag(name: string, hash: string, state: ReleaseState | undefi
 }
 
 function ownId(hash: string, state: ReleaseState | undefined): string | undefined {
-  return state?.phase === 'ready' && state.target.hash === hash ? state.target.id : undefined
+  if (state?.phase !== 'ready' || state.target.hash !== hash) return undefined
+  const { id } = state.target
+  return state.live.some(version => version.id === id) ? id : undefined
 }

@@ -1,4 +1,4 @@
-// Each rule of docs/exactness.md switched off: by a stand-in that lies to the shipped function, or does without it.
+// Each rule of docs/model.md switched off: by a stand-in that lies to the shipped function, or does without it.
 // Beside it stands what must go wrong then, and in which scenario.
 
 import { digest } from './cluster.ts'

@@ -1,4 +1,4 @@
-// The promises of docs/exactness.md, searched for a failure in every state that the scenarios lead to; and each rule, switched off.
+// The promises of docs/model.md, searched for a failure in every state that the scenarios lead to; and each rule, switched off.
 
 import t from 'tap'
 import type { Test } from 'tap'

@@ -16,12 +16,19 @@ export interface Failure {
 export function createPromises(snapshots: readonly Snapshot[], cdn: boolean) {
   return { ofSettled, ofOffer, ofReload, served }
 
-  /** A tab is told of the version that is live, or is current. Only one that nobody knows any more holds. */
+  /**
+   * A tab is told of the version that is live, or is current. Two hold, since nobody can know any more what they are: one whose ReplicaSet has
+   * gone before any state placed it, and one that does not say its id, or was never placed, and whose ReplicaSet has come to run other bytes.
+   */
   function ofSettled({ at, tab }: State): Failure | undefined {
     if (!tab) return undefined
     const { document, offer, wasKnown } = tab
-    const isGone = snapshots[at]!.objects.replicaSets.every(({ hash }) => hash !== document.page?.hash)
-    if (isGone && !wasKnown && !offer.isOffered) return undefined
+    const { objects, pods } = snapshots[at]!
+    const { page, bytes } = document
+    const isGone = objects.replicaSets.every(({ hash }) => hash !== page?.hash)
+    const isOther = pods.some(pod => pod.hash === page?.hash && pod.bytes !== bytes)
+    const isLost = (isGone && !wasKnown) || (isOther && !(wasKnown && page?.id))
+    if (isLost && !offer.isOffered) return undefined
     const target = bytesOf(offer.known?.sha256 ?? '')
     const isLive = snapshots[at]!.serving.some(({ bytes }) => bytes === document.bytes)
     if (!isLive && !offer.isOffered)

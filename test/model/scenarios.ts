@@ -54,6 +54,11 @@ export const scenarios = {
     history.rollOut('web', b)
   }),
   'a tag that was pushed again, and a restart': scenario(history => history.rollOut('web', pushed)),
+  'scaled to none and back': scenario(history => {
+    history.scale('web', 0)
+    history.scale('web', 2)
+    history.rollOut('web', b)
+  }),
   'a rollout, and then more pods, which never start': scenario(history => {
     history.rollOut('web', b)
     history.scale('web', 3, { stuck: true })

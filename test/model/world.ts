@@ -4,6 +4,7 @@
 
 import type { Offer } from '../../client/offer.ts'
 import { createMemory } from '../../client/token.ts'
+import type { StateMessage } from '../../protocol/message.ts'
 import { bytesOf } from './cluster.ts'
 import type { PodFacts, Snapshot } from './cluster.ts'
 import { createNetwork } from './network.ts'
@@ -34,7 +35,7 @@ export interface Tab {
   reloads: Record<string, number>
   /** The newest snapshot of which this page has heard. */
   heard: number
-  /** A state that was news to it knew where it comes from. */
+  /** A state that was news to it knew what it is. */
   wasKnown: boolean
 }
 
@@ -194,6 +195,7 @@ export function createGame(
               isFair: settled.includes(held),
             }
     }
+    const asked = new Set<StateMessage>()
     for (const pod of serving) {
       const settled = network.holdings(pod, told[pod.deployment], true)
       for (const held of network.holdings(pod, told[pod.deployment])) {
@@ -213,18 +215,20 @@ export function createGame(
             isFair: settled.includes(held),
           }
         }
-        if (held)
+        const message = held && network.message(held, pod)
+        if (held && message && !asked.has(message))
           yield {
             says: () => `the tab asks for the version, and ${pod.name} tells it ${sayState(held)}`,
             next: { ...state, tab: hear(tab, held, pod, !socket) },
             isFair: false,
           }
+        if (message) asked.add(message)
       }
     }
 
     if (offer.candidate && !offer.isOffered)
       for (const document of documents(state, tab.document)) {
-        const served = rules.serve(offer, document.page)
+        const served = rules.serve(offer, document.answer.page)
         if (!served.isOffered) continue
         const next = { ...state, tab: { ...tab, offer: served } }
         yield {
@@ -276,11 +280,10 @@ export function createGame(
     }
   }
 
-  function load({ bytes, page, etag }: Served, { stored, reloads }: Pick<Tab, 'stored' | 'reloads'>): Tab {
-    const document = same({ bytes, page, etag })
+  function load({ answer }: Served, { stored, reloads }: Pick<Tab, 'stored' | 'reloads'>): Tab {
     return {
-      document,
-      offer: rules.createOffer(page),
+      document: answer,
+      offer: rules.createOffer(answer.page),
       socket: null,
       stored,
       reloads,
@@ -296,9 +299,7 @@ export function createGame(
       ...tab,
       offer: rules.hear(tab.offer, message, isPresent),
       heard: Math.max(tab.heard, told.at),
-      wasKnown:
-        tab.wasKnown ||
-        (told.at >= tab.heard && told.state.known.some(([hash]) => hash === tab.document.page?.hash)),
+      wasKnown: tab.wasKnown || (told.at >= tab.heard && knows(told, tab.document)),
     }
   }
 
@@ -311,11 +312,10 @@ export function createGame(
   }
 
   function request(at: number, controller: Controller, stored: Answer | null): Served[] {
-    const found = new Map<string, Served>()
+    const found = new Map<Answer, Served>()
     const add = (pod: PodFacts, held: Told | undefined, isFair: boolean, from: string) => {
       const answer = network.answer(pod, held, stored ?? undefined)
-      const key = `${numberOf(answer)} ${from}`
-      if (!found.get(key)?.isFair) found.set(key, { ...answer, isFair, from })
+      if (!found.get(answer)?.isFair) found.set(answer, { answer, isFair, from })
     }
     for (const pod of snapshots[at]!.serving) {
       const told = controller.told[pod.deployment]
@@ -330,13 +330,18 @@ export function createGame(
   }
 }
 
-interface Served extends Answer {
+interface Served {
+  answer: Answer
   isFair: boolean
   from: string
 }
 
-function sayDocument({ bytes, page, from }: Served): string {
+function sayDocument({ answer: { bytes, page }, from }: Served): string {
   return `${from} serves version ${bytes}${page ? ` as ${page.name}-${page.hash}` : ', which says nothing of itself'}`
+}
+
+function knows({ state }: Told, { bytes, page }: Answer): boolean {
+  return state.known.some(([hash, id]) => hash === page?.hash && bytesOf(id) === bytes)
 }
 
 function sayState(told: Told | undefined): string {

@@ -19,6 +19,14 @@ t.test(
   },
 )
 
+t.test(
+  'scaled to 0, its tag pushed again, and back: no id is told before one is seen to be live',
+  async t => {
+    const { hash } = releaseState().target
+    t.equal(pageIdentity('web', hash, releaseState({ live: [] })), `spa;desc="web-${hash}"`)
+  },
+)
+
 t.test('no id is told while the state does not know it', async t => {
   const page = 'spa;desc="web-6c487dcc49"'
   t.equal(pageIdentity('web', '6c487dcc49', undefined), page)
