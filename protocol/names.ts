@@ -39,6 +39,8 @@ export const option = {
   revalidate: 'spa-reloader.io/revalidate',
   /** `plain` (default), `etag` (304s for pages, of their own version) or `stamp` (that, and a <meta> in each page). */
   page: 'spa-reloader.io/page',
+  /** `memory` (default: the sidecar keeps assets that never change) or `off`. */
+  cache: 'spa-reloader.io/cache',
   /** `refuse` (default: a missing asset is a 404 that nobody stores) or `off`. */
   missing: 'spa-reloader.io/missing',
 } as const
@@ -86,6 +88,7 @@ export const sidecarEnv = {
   revalidate: 'SPA_REVALIDATE',
   missing: 'SPA_MISSING',
   page: 'SPA_PAGE',
+  cacheMib: 'SPA_CACHE_MIB',
   drainSec: 'SPA_DRAIN_SEC',
   maxTabs: 'SPA_MAX_TABS',
   heartbeatSec: 'SPA_HEARTBEAT_SEC',

@@ -25,6 +25,8 @@ export interface Config {
   revalidate: 'add' | 'off'
   missing: 'refuse' | 'off'
   page: 'plain' | 'etag' | 'stamp'
+  /** 0: no asset is kept in memory. */
+  cacheBytes: number
   /** 0: no draining, the process ends at SIGTERM. */
   drainMs: number
   maxTabs: number
@@ -57,6 +59,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     revalidate: optional(sidecarEnv.revalidate, 'add').asEnum(['add', 'off']),
     missing: optional(sidecarEnv.missing, 'refuse').asEnum(['refuse', 'off']),
     page: optional(sidecarEnv.page, 'plain').asEnum(['plain', 'etag', 'stamp']),
+    cacheBytes: optional(sidecarEnv.cacheMib, '16').asNumberBetween(0, 4_096) * 1024 * 1024, // what tabs leave of the memory limit
     drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
     maxTabs: optional(sidecarEnv.maxTabs, '6000').asNumberBetween(1, 1_000_000), // what fits into the container's memory limit
     heartbeatMs: optional(sidecarEnv.heartbeatSec, '25').asNumberBetween(1, 300) * 1_000, // load balancers cut after 60 s of silence

@@ -21,6 +21,8 @@ import type { Config } from './config.ts'
 /** Of the package; written in by the bundler. */
 declare const VERSION: string
 
+const maxCached = 2_000 // a page has tens of assets
+
 const log = createLog()
 
 /** Until the start has finished there is nothing to drain. */
@@ -58,6 +60,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     stamp: `${name}-${hash}`,
     tag: () => pageTag(name, hash, current.state()),
     edits: config,
+    cache: { maxBytes: config.cacheBytes, maxEntries: maxCached },
     log,
   })
   const metrics = createMetrics({

@@ -103,7 +103,7 @@ const token = {
 }
 
 function environment(plan: Plan, drainSec: number): Raw[] {
-  const { name, app, front, admin, feed, expose, forwarded, revalidate, missing, page } = plan
+  const { name, app, front, admin, feed, expose, forwarded, revalidate, missing, page, cache } = plan
   const literals = {
     [sidecarEnv.mode]: 'sidecar',
     [sidecarEnv.name]: name,
@@ -117,6 +117,7 @@ function environment(plan: Plan, drainSec: number): Raw[] {
     ...(revalidate !== 'add' && { [sidecarEnv.revalidate]: revalidate }),
     ...(missing !== 'refuse' && { [sidecarEnv.missing]: missing }),
     ...(page !== 'plain' && { [sidecarEnv.page]: page }),
+    ...(cache === 'off' && { [sidecarEnv.cacheMib]: 0 }),
   }
   const fields = {
     [sidecarEnv.namespace]: 'metadata.namespace',

@@ -111,6 +111,7 @@ export function decide(raw: unknown, { annotations, services, release }: Context
       revalidate: options.revalidate,
       missing: options.missing,
       page: options.page,
+      cache: options.cache,
       anyUser: Object.hasOwn(annotations, annotation.openshiftUserIds),
       release: release(name),
       before,
@@ -202,6 +203,7 @@ interface Options {
   revalidate: 'add' | 'off'
   missing: 'refuse' | 'off'
   page: 'plain' | 'etag' | 'stamp'
+  cache: 'memory' | 'off'
 }
 
 /** The pod's own annotations go before the Namespace's. What does not fit is added to `warnings`. */
@@ -218,6 +220,7 @@ function readOptions(
     revalidate: read(option.revalidate, ['add', 'off']),
     missing: read(option.missing, ['refuse', 'off']),
     page: read(option.page, ['plain', 'etag', 'stamp']),
+    cache: read(option.cache, ['memory', 'off']),
   }
 
   /** The first of the allowed values is the default. */

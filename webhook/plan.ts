@@ -17,6 +17,7 @@ export interface Plan {
   revalidate: 'add' | 'off'
   missing: 'refuse' | 'off'
   page: 'plain' | 'etag' | 'stamp'
+  cache: 'memory' | 'off'
   /** The namespace hands out user ids, and refuses pods that ask for another one. */
   anyUser: boolean
   /** The Deployment's last known release state. */

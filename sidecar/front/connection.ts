@@ -6,17 +6,18 @@ import type { Log } from '../../protocol/log.ts'
 import type { Answer } from './answer.ts'
 import { createAnswers } from './answers.ts'
 import type { AnswerChange, Leaving } from './answers.ts'
+import type { Flight } from './cache/flights.ts'
 import { editRequest } from './edits.ts'
-import { changeAnswer } from './exchange.ts'
+import { abandonExchange, changeAnswer, endExchange } from './exchange.ts'
 import type { Exchange, ExchangeSurroundings } from './exchange.ts'
 import { kindOf, pathOf } from './kind.ts'
+import type { Kind } from './kind.ts'
 import { refusals, versionTarget } from './request.ts'
 import type { Refusal, Request } from './request.ts'
 import { createRequests } from './requests.ts'
 import { cut } from './tunnel.ts'
 import type { Tunnels } from './tunnel.ts'
 import { askVersion, maxVersionHeadBytes, versionHead } from './version.ts'
-import type { VersionExchange } from './version.ts'
 
 /** What all connections share. */
 export interface Surroundings extends ExchangeSurroundings {
@@ -31,6 +32,20 @@ export interface Surroundings extends ExchangeSurroundings {
   /** The connection has closed, or a tunnel has taken its sockets over. */
   forget(connection: Connection): void
   onClosed(client: Socket): void
+}
+
+/** Makes the answer for a connection that may end behind it. */
+type Stored = (isLast: boolean) => Buffer[]
+
+interface Turn {
+  /** No answer is awaited any more. */
+  take(): void
+  /** The client takes more. */
+  resume?(): void
+  /** The client sends nothing any more. */
+  end?(): void
+  /** The client has gone. */
+  abort?(): void
 }
 
 export interface Connection {
@@ -75,9 +90,10 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   let hasForwarded = false
   /** The last request may make this a tunnel. */
   let isSwitching = false
-  /** A request for the version server: waits for the answers before it, then is the exchange's. */
-  let turn: { request: Request; target: string } | undefined
-  let exchange: VersionExchange | undefined
+  /** A request that the app does not get, or not yet: it waits for the answers before it. Those behind it wait for its end. */
+  let turn: Turn | undefined
+  /** The last answer was not the app's: the end of its connection is not the end of this one. */
+  let isOwn = false
   /** To be answered after the answers before it. */
   let refusal: Refusal | undefined
   /** The connection ends with the answers that are awaited now. */
@@ -122,19 +138,34 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     return !isUnframed && (isSwitching || turn !== undefined || awaited.length >= maxAwaited)
   }
 
-  function begin(request: Request): Buffer | undefined | 'ours' {
+  function begin(request: Request): Buffer | undefined | 'ours' | 'done' {
     const target = versionTarget(request)
     if (target !== undefined) {
-      turn = { request, target }
+      turn = { take: () => askFor(request, target) }
       takeTurn()
       return 'ours'
     }
     const kind = kindOf(request)
-    counters.requests++
-    if (kind === 'document') counters.documents++
+    if (!around.cache || kind === 'document') return forward(request, kind)
+    const stored = around.cache.find(request)
+    if (stored) return serve(request, stored)
+    const waiting: Turn = { take: () => {} }
+    const flight = around.cache.board(request, () => {
+      if (turn === waiting) lookAgain(request, kind)
+    })
+    if (flight) return forward(request, kind, flight)
+    turn = waiting
+    return 'ours'
+  }
+
+  /** Returns the head to send, or undefined where it stays as it is. */
+  function forward(request: Request, kind: Kind, flight?: Flight): Buffer | undefined {
     const { page } = around.edits
     const isDocument = kind === 'document'
     const tag = isDocument && page !== 'plain' ? around.tag() : undefined
+    counters.requests++
+    if (isDocument) counters.documents++
+    isOwn = false
     awaited.push({
       method: request.method,
       kind,
@@ -142,6 +173,9 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
       isNgsw: page === 'stamp' && pathOf(request.target).endsWith('/ngsw.json'),
       isReplaced: false,
       stamp: undefined,
+      request: around.cache && !isDocument ? request : undefined,
+      flight,
+      fill: undefined,
     })
     isSwitching = request.isSwitching
     return editRequest(request, { isDocument, page, tag, peer })
@@ -171,13 +205,13 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function onClientEnd(): void {
     if (isOver) return
-    exchange?.end()
+    turn?.end?.()
     requests.end()
   }
 
   function endApp(): void {
     if (isOver) return
-    if (app) app.end()
+    if (app && !isOurs()) app.end()
     else finish()
   }
 
@@ -189,7 +223,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function onClientClose(): void {
     isOver = true
     stopTimers()
-    exchange?.abort()
+    turn?.abort?.()
+    abandon()
     app?.destroySoon()
     around.forget(connection)
     around.onClosed(client)
@@ -200,7 +235,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function onAppData(chunk: Buffer): void {
     if (isOver) return
     if (!requests.isHttp()) return spliceWhole(chunk)
-    if (turn && awaited.length === 0) return dropApp()
+    if (isOurs()) return dropApp()
     client.cork()
     answers.take(chunk)
     client.uncork()
@@ -209,7 +244,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function onClientDrain(): void {
     app?.resume()
-    exchange?.resume()
+    turn?.resume?.()
   }
 
   function beginAnswer(answer: Answer): AnswerChange | undefined {
@@ -225,7 +260,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   }
 
   function endAnswer(): void {
-    awaited.shift()?.stamp?.end()
+    const ended = awaited.shift()
+    if (ended) endExchange(ended)
     if (isOver) return
     if (awaited.length === 0) {
       isSwitching = false
@@ -241,7 +277,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function leave(why: Leaving, rest: Buffer): void {
     if (isOver) return
     if (awaited[0]?.isReplaced) return finish()
-    awaited[0]?.stamp?.end()
+    abandon()
     if (why === 'tunnel' && isSwitching && awaited.length === 1 && app)
       return splice(app, rest, requests.rest())
     isUnframed = why !== 'until-close'
@@ -261,8 +297,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function onAppEnd(): void {
     if (isOver) return
     if (!requests.isHttp()) return spliceWhole()
-    if (turn && awaited.length === 0) return dropApp()
-    awaited[0]?.stamp?.end()
+    if (isOurs()) return dropApp()
+    abandon()
     writeClient(answers.held())
     // No answer can come any more, but the app may still want the rest of a body.
     endWithAwaited()
@@ -273,7 +309,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function onAppError(): void {
     if (isOver) return
-    if (turn && awaited.length === 0) dropApp()
+    if (isOurs()) dropApp()
     // An answer that is whole reaches the client; one that is not never looks as if it were.
     else if (hasForwarded && awaited.every(({ isReplaced }) => isReplaced)) finish()
     else reset()
@@ -287,19 +323,74 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     const dropped = app
     app = undefined
     dropped?.destroy()
+    if (!turn && !idleTimer) watchForgotten()
   }
 
-  // With the version server
+  /** Nothing is awaited of the app, and the client's connection does not depend on it. */
+  function isOurs(): boolean {
+    return (turn !== undefined || isOwn) && awaited.length === 0
+  }
+
+  function abandon(): void {
+    for (const exchange of awaited) abandonExchange(exchange)
+  }
+
+  // What the app does not answer
 
   function takeTurn(): void {
-    if (!turn || awaited.length > 0) return
-    const { request, target } = turn
+    if (awaited.length === 0) turn?.take()
+  }
+
+  /** Answers from the store, now or when it is its turn. */
+  function serve(request: Request, stored: Stored): 'done' | 'ours' {
+    if (awaited.length === 0) return send(request, stored) ? 'done' : 'ours'
+    turn = { take: () => void (send(request, stored) && endTurn(false)) }
+    return 'ours'
+  }
+
+  /** Returns whether the next request may follow at once. */
+  function send(request: Request, stored: Stored): boolean {
+    const isEnd = request.isLast || around.isDraining()
+    const parts = stored(isEnd)
+    isOwn = true
+    if (parts.length > 1) client.cork()
+    for (const bytes of parts) writeClient(bytes)
+    if (parts.length > 1) client.uncork()
+    if (isEnd) finish()
+    else if (!app) watchForgotten()
+    if (isEnd || client.writableLength < maxHeldBytes) return !isEnd
+    // A client that asks on and does not read must not make us hold more and more for it.
+    turn = { take: () => {}, resume: () => endTurn(false) }
+    return false
+  }
+
+  /** There is no app connection whose end could be mirrored. */
+  function watchForgotten(): void {
+    stopIdleTimer()
+    idleTimer = setTimeout(finish, idleMs)
+  }
+
+  /** Another request has filled the store with what this one asks for, or has not. */
+  function lookAgain(request: Request, kind: Kind): void {
+    turn = undefined
+    const stored = around.cache?.find(request)
+    if (stored) {
+      turn = { take: () => void (send(request, stored) && endTurn(false)) }
+      return takeTurn()
+    }
+    writeApp(forward(request, kind) ?? request.bytes)
+    requests.resume()
+    pace()
+  }
+
+  function askFor(request: Request, target: string): void {
     counters.versionRequests++
     if (request.body !== 0) return refuse({ status: 413, why: 'version-body' })
     if (versionHead(request, target).length > maxVersionHeadBytes)
       return refuse({ status: 431, why: 'version-head' })
     if (!hasForwarded) dropApp()
-    exchange = askVersion(around.versionSocket, request, target, {
+    isOwn = true
+    const exchange = askVersion(around.versionSocket, request, target, {
       isLast: () => request.isLast || around.isDraining(),
       write: writeClient,
       end: isUntilClose => endTurn(isUntilClose || request.isLast || around.isDraining()),
@@ -319,12 +410,13 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
       },
     })
     if (client.readableEnded) exchange.end()
+    turn = { take: () => {}, ...exchange }
   }
 
   function endTurn(isLast: boolean): void {
-    turn = exchange = undefined
+    turn = undefined
     if (isLast) return finish()
-    if (!app) idleTimer = setTimeout(finish, idleMs)
+    if (!app) watchForgotten()
     requests.resume()
     pace()
   }
@@ -383,6 +475,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   /** The client is not to take this for the end of an answer. */
   function reset(): void {
     isOver = true
+    abandon()
     stopTimers()
     cut(client)
   }
@@ -391,6 +484,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function finish(): void {
     if (isOver) return
     isOver = true
+    abandon()
     stopTimers()
     app?.destroySoon()
     client.resume()

@@ -11,6 +11,12 @@ export interface Counters {
   documents: number
   /** Assets that the app did not have, told as a 404 that nobody stores. */
   missing: number
+  /** Requests answered from memory. */
+  cacheHits: number
+  /** Answers put into memory. */
+  cacheFills: number
+  /** Resources dropped from memory because others needed the place. */
+  cacheEvictions: number
   /** Requests for the version server. */
   versionRequests: number
   /** Connections passed on whole, because they are not HTTP/1.x or the app spoke first. */
@@ -34,6 +40,9 @@ export function createCounters(): Counters {
     requests: 0,
     documents: 0,
     missing: 0,
+    cacheHits: 0,
+    cacheFills: 0,
+    cacheEvictions: 0,
     versionRequests: 0,
     opaque: 0,
     refusedDials: 0,

@@ -3,10 +3,14 @@
 import type { Answer } from './answer.ts'
 import { parseAnswer } from './answer.ts'
 import type { AnswerChange } from './answers.ts'
+import type { Cache } from './cache/cache.ts'
+import type { Fill } from './cache/fill.ts'
+import type { Flight } from './cache/flights.ts'
 import type { Counters } from './counters.ts'
 import { editAnswer, isHtml, missingAsset } from './edits.ts'
 import type { EditOptions } from './edits.ts'
 import type { Kind } from './kind.ts'
+import type { Request } from './request.ts'
 import { createStamp, isStampable, withoutLength } from './stamp.ts'
 import type { Stamp } from './stamp.ts'
 
@@ -20,6 +24,10 @@ export interface Exchange {
   /** The client has the whole answer already: what the app still sends of it is dropped. */
   isReplaced: boolean
   stamp: Stamp | undefined
+  /** Kept where the answer may be stored, or may change what is. */
+  request: Request | undefined
+  flight: Flight | undefined
+  fill: Fill | undefined
 }
 
 export interface ExchangeSurroundings {
@@ -28,6 +36,7 @@ export interface ExchangeSurroundings {
   stamp: string
   /** Off for good once the app is seen to have Angular's service worker, which compares a page's hash. */
   stamping: { isOff: boolean }
+  cache: Cache | undefined
   counters: Counters
 }
 
@@ -49,7 +58,7 @@ export function changeAnswer(
   around: ExchangeSurroundings,
   { isLast, write, finish }: ExchangeSink,
 ): AnswerChange | undefined {
-  const { edits, serverTiming, counters, stamping } = around
+  const { edits, serverTiming, counters, stamping, cache } = around
   const { kind, tag } = exchange
   if (exchange.isNgsw && answer.status === 200 && !isHtml(answer)) stamping.isOff = true
   const missing = edits.missing === 'refuse' ? missingAsset(kind, answer) : undefined
@@ -67,6 +76,23 @@ export function changeAnswer(
     exchange.isReplaced = true
     return { head, takeBody: dropBody(isEndless ? 0 : maxDroppedBytes, finish) }
   }
+  const { request } = exchange
+  if (request) {
+    if (!isSafe(request.method) && answer.status < 400) cache?.invalidate(request)
+    exchange.fill = cache?.fill(request, answer)
+    const { fill } = exchange
+    if (fill) {
+      return {
+        head,
+        takeBody(bytes) {
+          write(bytes)
+          fill.take(bytes)
+        },
+      }
+    }
+    if (answer.status === 200) exchange.flight?.pass()
+    else exchange.flight?.land()
+  }
   const isStamped =
     edits.page === 'stamp' && kind === 'document' && !stamping.isOff && isStampable(answer, exchange.method)
   if (!isStamped || !head) return head && { head }
@@ -75,6 +101,25 @@ export function changeAnswer(
   if (exchange.method === 'HEAD') return { head: withoutLength(edited) }
   exchange.stamp = createStamp({ answer, head: edited, version: around.stamp, write })
   return { head: nothing, takeBody: exchange.stamp.take }
+}
+
+/** The answer has ended. */
+export function endExchange({ stamp, fill, flight }: Exchange): void {
+  stamp?.end()
+  fill?.end()
+  flight?.land()
+}
+
+/** The answer has not come, or not to its end. What of it waits here goes on its way. */
+export function abandonExchange({ stamp, fill, flight }: Exchange): void {
+  stamp?.end()
+  fill?.abort()
+  flight?.land()
+}
+
+/** RFC 9110 §9.2.1. */
+function isSafe(method: string): boolean {
+  return ['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(method)
 }
 
 /** What takes the body of an answer that was replaced. It has been answered whole, so the connection may end behind it. */

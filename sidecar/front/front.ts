@@ -4,6 +4,7 @@
 import { connect, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import type { Log } from '../../protocol/log.ts'
+import { createCache } from './cache/cache.ts'
 import { createConnection } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { createCounters } from './counters.ts'
@@ -26,6 +27,7 @@ export interface FrontOptions {
   /** Names the version in the ETags of its pages. */
   tag: () => string
   edits: EditOptions
+  cache: { maxBytes: number; maxEntries: number }
   log: Log
 }
 
@@ -44,6 +46,8 @@ export interface Front {
   /** Ends everything now. */
   close(): Promise<void>
   counters: Readonly<Counters>
+  /** What is in memory of the app's assets. */
+  cached(): { entries: number; bytes: number }
 }
 
 const lookMs = 50 // while waiting for the app only
@@ -59,8 +63,9 @@ const socketOptions = {
   highWaterMark,
 } as const
 
-export function createFront({ listen, app, log, ...options }: FrontOptions): Front {
+export function createFront({ listen, app, log, cache: caps, ...options }: FrontOptions): Front {
   const counters = createCounters()
+  const cache = caps.maxBytes > 0 ? createCache({ ...caps, counters }) : undefined
   const connections = new Set<Connection>()
   const tunnels = createTunnels(onClosed)
   const waiting: (() => void)[] = []
@@ -77,6 +82,7 @@ export function createFront({ listen, app, log, ...options }: FrontOptions): Fro
     ...options,
     dial,
     stamping: { isOff: false },
+    cache,
     tunnels,
     isDraining: () => isDraining,
     counters,
@@ -85,7 +91,8 @@ export function createFront({ listen, app, log, ...options }: FrontOptions): Fro
     onClosed,
   }
 
-  return { open, isListening, address, look, drain, idle, close, counters }
+  const cached = (): { entries: number; bytes: number } => cache?.size() ?? { entries: 0, bytes: 0 }
+  return { open, isListening, address, look, drain, idle, close, counters, cached }
 
   async function open(): Promise<void> {
     isOpen = true
@@ -151,6 +158,7 @@ export function createFront({ listen, app, log, ...options }: FrontOptions): Fro
     if (!server) return
     server.close()
     server = undefined
+    cache?.clear()
     log('front stopped listening', { code: 'app_gone' })
   }
 
@@ -180,6 +188,7 @@ export function createFront({ listen, app, log, ...options }: FrontOptions): Fro
     log('app refused a connection', { code: 'app_refused', why: code })
     if (code !== 'ECONNREFUSED' && code !== 'EHOSTUNREACH') return
     isDoubtful = true
+    cache?.clear()
     // A look that is under way may have been too early.
     if (isOpen) void Promise.resolve(looking).then(look)
   }

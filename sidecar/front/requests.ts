@@ -11,8 +11,11 @@ import { sniff } from './sniff.ts'
 export interface RequestSink {
   /** Whether the next request has to wait: for an answer that may turn the connection into a tunnel, say. */
   isBusy(): boolean
-  /** A request begins. Returns its head changed, undefined to leave it, or 'ours' where it is not for the app. */
-  begin(request: Request): Buffer | undefined | 'ours'
+  /**
+   * A request begins. Returns its head changed, undefined to leave it, 'ours' where it is not for the app and those behind
+   * it have to wait, 'done' where it has been answered.
+   */
+  begin(request: Request): Buffer | undefined | 'ours' | 'done'
   write(bytes: Buffer): void
   /** A body has been passed to its end. */
   endBody(): void
@@ -162,6 +165,11 @@ export function createRequests(sink: RequestSink): Requests {
         write(chunk, written, at)
         if (head.end < chunk.length) hold(chunk.subarray(head.end))
         return
+      }
+      if (edited === 'done') {
+        write(chunk, written, at)
+        at = written = head.end
+        continue
       }
       if (request.body !== 0) body = createBody(request.body)
       if (edited || !head.isInChunk) {

@@ -135,6 +135,7 @@ async function startPod(t: Test, { hash }: { hash: string }) {
     listen: { address: '127.0.0.1', port: 0 },
     app: { host: '127.0.0.1', port: (app.address() as AddressInfo).port },
     versionSocket: socketPath,
+    cache: { maxBytes: 0, maxEntries: 0 },
     serverTiming: () => pageIdentity('web', hash, current.state()),
     stamp: `web-${hash}`,
     tag: () => `web-${hash}`,

@@ -28,6 +28,7 @@ t.test('what injection must set is enough, and the rest has its default', async 
     revalidate: 'add',
     missing: 'refuse',
     page: 'plain',
+    cacheBytes: 16 * 1024 * 1024,
     drainMs: 25_000,
     maxTabs: 6_000,
     heartbeatMs: 25_000,

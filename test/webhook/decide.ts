@@ -162,6 +162,7 @@ t.test('the pod of a Deployment is injected by the name of its port', async t =>
       revalidate: 'add',
       missing: 'refuse',
       page: 'plain',
+      cache: 'memory',
       anyUser: false,
       release: undefined,
       before: undefined,

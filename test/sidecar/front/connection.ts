@@ -35,6 +35,7 @@ async function setUp(t: Test, serve: (app: Client) => void = () => {}) {
     stamp: '',
     tag: () => '',
     stamping: { isOff: false },
+    cache: undefined,
     edits: { forwarded: 'off', revalidate: 'add', missing: 'refuse', page: 'plain' },
     tunnels: createTunnels(() => {}),
     isDraining: () => isDraining,

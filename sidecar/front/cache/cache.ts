@@ -1,0 +1,126 @@
+// Assets that never change, kept in memory: a hit does not touch the app. It is never asked whether it knows better, never has a page,
+// and is emptied when the app goes.
+
+import { field, has } from '../head.ts'
+import type { Answer } from '../answer.ts'
+import type { Counters } from '../counters.ts'
+import type { Request } from '../request.ts'
+import { acceptedCodings, codingOf, maskOf } from './coding.ts'
+import { createEncoder } from './encode.ts'
+import { addVariant, createEntry } from './entry.ts'
+import type { Entry } from './entry.ts'
+import { createFill } from './fill.ts'
+import type { Fill } from './fill.ts'
+import { createFlights, idle } from './flights.ts'
+import type { Flight } from './flights.ts'
+import { isCacheable, isFingerprinted, isSatisfied, keyOf, policyOf, selection, varyOf } from './policy.ts'
+import { reply } from './reply.ts'
+import { createStore } from './store.ts'
+
+export interface Cache {
+  /** Returns the answer from the store, for a connection that may end behind it; undefined when there is none. */
+  find(request: Request): ((isLast: boolean) => Buffer[]) | undefined
+  /**
+   * After a miss: returns a flight where the request is to fill the store, undefined where another one is about to. Then `onLanded` is
+   * called, later, and the request may look again.
+   */
+  board(request: Request, onLanded: () => void): Flight | undefined
+  /** Takes the head of an answer; returns what takes its body, where it is to be stored. */
+  fill(request: Request, answer: Answer): Fill | undefined
+  /** The app has changed what is there (RFC 9111 §4.4). */
+  invalidate(request: Request): void
+  clear(): void
+  size(): { entries: number; bytes: number }
+}
+
+export interface CacheOptions {
+  /** 0: nothing is stored. */
+  maxBytes: number
+  maxEntries: number
+  counters: Counters
+}
+
+/** Whose answer may be another than the one that the others wait for. */
+const unusual = ['range', 'if-none-match', 'if-modified-since', 'cache-control', 'pragma']
+
+/** Of all that it may hold, one answer gets no more than this part. */
+const maxShare = 4
+
+export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): Cache {
+  const store = createStore(maxBytes, maxEntries, () => counters.cacheEvictions++)
+  const flights = createFlights()
+  const encode = createEncoder()
+  const maxBodyBytes = Math.floor(maxBytes / maxShare)
+  let filling = 0
+  let generation = 0
+  return { find, board, fill, invalidate, clear, size: store.size }
+
+  function find(request: Request): ((isLast: boolean) => Buffer[]) | undefined {
+    if (store.size().entries === 0 || !isCacheable(request)) return undefined
+    const accepted = acceptedCodings(field(request, 'accept-encoding'))
+    const key = keyOf(request)
+    const found = store.find(key, request, accepted.mask)
+    if (!found || !isSatisfied(found.entry.policy, request)) return undefined
+    counters.cacheHits++
+    if (found.entry.isEncodable) addCodings(key, found.entry)
+    return isLast => reply(found.entry, request, accepted, isLast)
+  }
+
+  function board(request: Request, onLanded: () => void): Flight | undefined {
+    if (
+      maxBytes === 0 ||
+      request.method !== 'GET' ||
+      !isFingerprinted(request.target) ||
+      !isCacheable(request)
+    )
+      return idle
+    if (unusual.some(name => has(request, name))) return idle
+    const { mask } = acceptedCodings(field(request, 'accept-encoding'))
+    return flights.board(`${keyOf(request)} ${mask}`, onLanded)
+  }
+
+  function fill(request: Request, answer: Answer): Fill | undefined {
+    const policy = maxBytes > 0 ? policyOf(request, answer) : undefined
+    const { mask } = acceptedCodings(field(request, 'accept-encoding'))
+    const coding = codingOf(field(answer, 'content-encoding'))
+    const isLarge = Number(answer.body) > maxBodyBytes || filling >= maxBytes
+    if (!policy || isLarge || coding === undefined || (maskOf(coding) & mask) === 0) return undefined
+    const begun = generation
+    const reserved = typeof answer.body === 'number' ? answer.body : maxBodyBytes
+    filling += reserved
+    return createFill(answer, maxBodyBytes, body => {
+      filling -= reserved
+      if (!body || begun !== generation) return
+      const names = varyOf(answer)
+      const entry = createEntry(answer, body, { policy, mask, selection: selection(request, names) })
+      counters.cacheFills++
+      store.put(keyOf(request), names, entry)
+    })
+  }
+
+  /** From the second time on that it is asked for, and where somebody takes it. */
+  function addCodings(key: string, entry: Entry): void {
+    entry.isEncodable = false
+    const ours = maskOf('br') | maskOf('gzip')
+    if ((entry.mask & ours) === 0) return
+    const message = entry.messages.get('identity')!
+    encode({
+      body: message.bytes.subarray(message.bodyAt),
+      isWanted: () => store.has(entry, key),
+      found(coding, body) {
+        const before = entry.bytes
+        addVariant(entry, coding, body)
+        store.grow(entry.bytes - before)
+      },
+    })
+  }
+
+  function invalidate(request: Request): void {
+    if (store.size().entries > 0) store.delete(keyOf(request))
+  }
+
+  function clear(): void {
+    generation++
+    store.clear()
+  }
+}

@@ -1,0 +1,53 @@
+// Takes an answer's body as it passes to the client. Only a body that came to its end by its own framing is of use.
+
+import type { Answer } from '../answer.ts'
+
+export interface Fill {
+  /** Takes bytes of the body, framing and all. */
+  take(bytes: Buffer): void
+  /** The answer has ended as its framing says. */
+  end(): void
+  /** It has not, or will not. */
+  abort(): void
+}
+
+/** Calls back once: with the body, without its framing, or with undefined. */
+export function createFill(
+  { body }: Pick<Answer, 'body'>,
+  maxBytes: number,
+  settle: (body: Buffer | undefined) => void,
+): Fill {
+  let parts: Buffer[] | undefined = []
+  let length = 0
+  return { take, end, abort: () => finish(undefined) }
+
+  function take(bytes: Buffer): void {
+    length += bytes.length
+    if (length > maxBytes) finish(undefined)
+    else parts?.push(bytes)
+  }
+
+  function end(): void {
+    if (!parts) return
+    const raw = Buffer.concat(parts)
+    finish(body === 'chunked' ? unchunk(raw) : raw)
+  }
+
+  function finish(whole: Buffer | undefined): void {
+    if (!parts) return
+    parts = undefined
+    settle(whole)
+  }
+}
+
+/** Takes a whole body whose chunks are known to be well-formed (RFC 9112 §7.1). Its trailers are dropped. */
+export function unchunk(raw: Buffer): Buffer {
+  const parts: Buffer[] = []
+  for (let at = 0; ;) {
+    const start = raw.indexOf('\r\n', at) + 2
+    const size = parseInt(raw.toString('latin1', at, start), 16)
+    if (size === 0) return Buffer.concat(parts)
+    parts.push(raw.subarray(start, start + size))
+    at = start + size + 2
+  }
+}

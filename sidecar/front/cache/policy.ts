@@ -1,0 +1,104 @@
+// What may be stored, and for how long. http-cache-semantics says what RFC 9111 allows a shared cache; we store less: only what the app has
+// marked as never changing, by `immutable` or by a name that is made of the content, and says the freshness of.
+
+import CachePolicy from 'http-cache-semantics'
+import { field, fields, has, hasToken } from '../head.ts'
+import type { Head } from '../head.ts'
+import type { Answer } from '../answer.ts'
+import { isHtml } from '../edits.ts'
+import { pathOf } from '../kind.ts'
+import type { Request } from '../request.ts'
+
+/**
+ * Whether a name is made of its content: `index-BpZ1z3aQ.js`, `main.3f2a91bc.css`. A hash has 8 characters or more, with a digit or in mixed case,
+ * and stands behind a dot, a dash or an underscore, or alone.
+ */
+export function isFingerprinted(target: string): boolean {
+  const path = pathOf(target)
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  const [, hash = ''] = /(?:^|[.\-_~])([A-Za-z0-9_]{8,64})(?:\.[A-Za-z0-9]{1,12}){1,3}$/.exec(name) ?? []
+  return /\d/.test(hash) || /[a-z].*[A-Z]/.test(hash)
+}
+
+/** Whether a request may be answered from the store, or fill it. Everything out of the ordinary goes to the app. */
+export function isCacheable(request: Request): boolean {
+  return (
+    (request.method === 'GET' || request.method === 'HEAD') &&
+    request.minor === 1 &&
+    request.body === 0 &&
+    !request.isSwitching &&
+    !refused.some(name => has(request, name))
+  )
+}
+
+// Conditions on writing, credentials, and headers by which some frameworks serve another address than the one that is asked for.
+const refused = [
+  'authorization',
+  'expect',
+  'if-match',
+  'if-unmodified-since',
+  'x-original-url',
+  'x-rewrite-url',
+  'x-http-method-override',
+  'x-method-override',
+]
+
+/** Takes a request and the app's answer to it; returns the policy by which it is stored, undefined where it is not. */
+export function policyOf(request: Request, answer: Answer): CachePolicy | undefined {
+  if (answer.status !== 200 || request.method !== 'GET' || isHtml(answer) || has(answer, 'set-cookie'))
+    return undefined
+  if (!hasToken(answer, 'cache-control', 'immutable') && !isFingerprinted(request.target)) return undefined
+  if (answer.body === 'until-close' || answer.body === 'tunnel' || !isCacheable(request)) return undefined
+  if (unkeyable.some(name => hasToken(answer, 'vary', name))) return undefined
+  const response = { status: answer.status, headers: headersOf(answer) }
+  const policy = new CachePolicy(requestOf(request), response, { shared: true, cacheHeuristic: 0 })
+  return policy.storable() && policy.timeToLive() > 0 ? policy : undefined
+}
+
+/** What differs from user to user is not worth a place. */
+const unkeyable = ['*', 'cookie', 'authorization', 'user-agent']
+
+/** Whether what is stored satisfies a request that has its own word on freshness (RFC 9111 §5.2.1). */
+export function isSatisfied(policy: CachePolicy, request: Request): boolean {
+  if (!has(request, 'cache-control') && !has(request, 'pragma')) return true
+  return policy.satisfiesWithoutRevalidation(requestOf(request))
+}
+
+/** The names that the answer's Vary lists, but for Accept-Encoding, which is seen to apart. */
+export function varyOf(answer: Head): string[] {
+  const names = fields(answer, 'vary').join(',').toLowerCase().split(',')
+  return names.map(name => name.trim()).filter(name => name !== '' && name !== 'accept-encoding')
+}
+
+/** The values that a request has for those names: equal texts, equal values. */
+export function selection(request: Request, names: readonly string[]): string {
+  return names.length === 0 ? '' : JSON.stringify(names.map(name => fields(request, name)))
+}
+
+/**
+ * What tells one resource from another. No part can hold the space between them: a Host and a target have none, and the others are
+ * written as JSON. Apps make addresses of the forwarding headers, so these count too.
+ */
+export function keyOf(request: Request): string {
+  const forwarded = field(request, 'x-forwarded-host')
+  const proto = field(request, 'x-forwarded-proto')
+  const key = `${field(request, 'host')?.toLowerCase() ?? ''} ${request.target}`
+  return forwarded === undefined && proto === undefined ? key : `${key} ${JSON.stringify([forwarded, proto])}`
+}
+
+function requestOf(request: Request): CachePolicy.HttpRequest {
+  const headers = headersOf(request)
+  // Content codings and Vary are our own matter: one answer stands for all requests that it fits.
+  return { method: 'GET', url: request.target, headers }
+}
+
+function headersOf({ bytes, lines }: Head): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (let line = 0; line < lines.length; line += 3) {
+    const name = bytes.toString('latin1', lines[line], lines[line + 1]).toLowerCase()
+    if (name === 'vary') continue
+    const value = bytes.toString('latin1', lines[line + 1]! + 1, lines[line + 2]).trim()
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
+  }
+  return headers
+}
