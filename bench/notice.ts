@@ -13,20 +13,35 @@ import { deployWeb, install } from '../test/tier3/installation.ts'
 import type { Cluster, Host } from '../test/tier3/installation.ts'
 import { median, rounded } from './figures.ts'
 
-const rollouts = 20
+const sizes = [
+  { replicas: 1, rollouts: 20 },
+  { replicas: 3, rollouts: 20 },
+  { replicas: 20, rollouts: 5 },
+]
 const tabsPerPod = 4
-const namespace = 'shop'
-const path = `/apis/apps/v1/namespaces/${namespace}/deployments`
 
 export async function notice(host: Host) {
   const cluster = await install(host)
   for (const version of ['1', '2']) await cluster.buildApp(version, `web:${version}`)
-  return measure(cluster, await deployWeb(cluster, { namespace, labelled: true }))
+  const figures: Record<string, object> = {}
+  for (const { replicas, rollouts } of sizes) {
+    const namespace = `replicas-${replicas}`
+    const url = await deployWeb(cluster, { namespace, labelled: true, replicas })
+    figures[namespace] = await measure(cluster, { namespace, url, replicas, rollouts })
+    await cluster.api('DELETE', `/api/v1/namespaces/${namespace}`)
+  }
+  return figures
 }
 
-async function measure(cluster: Cluster, url: string) {
-  const world = watchRollouts(cluster)
-  const replicas = 3
+interface Size {
+  namespace: string
+  url: string
+  replicas: number
+  rollouts: number
+}
+
+async function measure(cluster: Cluster, { namespace, url, replicas, rollouts }: Size) {
+  const world = watchRollouts(cluster, namespace)
   const tabs = Array.from({ length: replicas * tabsPerPod }, () => openTab(url))
   await until('tabs to know', () => tabs.every(tab => tab.readyAt.has(1)))
   const living: number[] = []
@@ -56,12 +71,12 @@ async function measure(cluster: Cluster, url: string) {
 }
 
 /** Notes when each revision was first seen to be finished. */
-function watchRollouts(cluster: Cluster) {
+function watchRollouts(cluster: Cluster, namespace: string) {
   const readyAt = new Map<number, number>()
   const pods = new Map<string, Pod>()
   let deployment: Deployment | undefined
   const watches = [
-    cluster.watch(path, ({ object }) => {
+    cluster.watch(`/apis/apps/v1/namespaces/${namespace}/deployments`, ({ object }) => {
       deployment = parseDeployment(object) ?? deployment
       look()
     }),

@@ -255,9 +255,11 @@ race('m: an old document out of the back/forward cache', async ({ old, young, do
   await tabs(({ tab }) => tab.page.goto('about:blank'))
   door.documents = door.sockets = young
   young.feed(state(b, 2, 'ready'))
-  await tabs(async ({ t, tab }) => {
+  await tabs(async ({ t, tab, engine }) => {
     await goBack(tab.page)
-    await until('the cache to give it back', async () => (await tab.told()).includes('restored'))
+    // Firefox keeps no page whose WebSocket was open, but shows its stored document without asking anybody: old bytes all the same.
+    if (engine !== 'firefox')
+      await until('the cache to give it back', async () => (await tab.told()).includes('restored'))
     t.equal(await tab.version(), 'a')
     await isOffered(tab, b)
   })

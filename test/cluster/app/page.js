@@ -17,7 +17,7 @@ export function pageOf(version, { head = '', isAuto = false } = {}) {
         const note = (what, target) => {
           const notes = JSON.parse(sessionStorage.getItem('notes') ?? '[]')
           const { id = '', revision = 0 } = target ?? {}
-          const since = what === 'load' ? performance.timeOrigin : Date.now()
+          const since = Date.now() - (what === 'load' ? performance.now() : 0)
           notes.push({ at: Date.now(), since, what, version: '${version}', id, revision })
           sessionStorage.setItem('notes', JSON.stringify(notes))
         }
