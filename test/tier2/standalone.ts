@@ -24,7 +24,7 @@ const folder = 'manifests/standalone'
 t.test('one frame for each rollout, none on connect, in order, each with what was live before', async t => {
   const { kubelet, kubectl, apply, start, client, cluster } = await setUp(t)
   kubelet.images.set('web:1', a).set('web:2', b)
-  await apply(webService, webDeployment('web:1'))
+  await apply(webService(), webDeployment('web:1'))
   await kubectl('rollout status deployment/web --timeout=60s')
   await start({ SPA_NAME: 'web', SPA_RESYNC_SEC: '1' })
   const heard = await client('/ws')
@@ -63,7 +63,7 @@ t.test('one frame for each rollout, none on connect, in order, each with what wa
 t.test('a process that starts again tells nothing old, and a rollout that was half-way once', async t => {
   const { kubelet, kubectl, apply, start, stop, client } = await setUp(t)
   kubelet.images.set('web:1', a).set('web:2', b).set('web:3', c)
-  await apply(webService, webDeployment('web:1'))
+  await apply(webService(), webDeployment('web:1'))
   await start({ SPA_NAME: 'web' })
   const before = await client('/ws')
   await kubectl('set image deployment/web web=web:2')
@@ -95,7 +95,7 @@ t.test('a process that starts again tells nothing old, and a rollout that was ha
 t.test('without a name each Deployment is told under its own, but ours', async t => {
   const { kubelet, kubectl, apply, start, client } = await setUp(t)
   kubelet.images.set('web:1', a).set('web:2', b).set('api:1', c).set('api:2', d)
-  await apply(webService, webDeployment('web:1'), named(webDeployment('api:1'), 'api'))
+  await apply(webService(), webDeployment('web:1'), named(webDeployment('api:1'), 'api'))
   await kubectl('rollout status deployment/web --timeout=60s')
   await kubectl('rollout status deployment/api --timeout=60s')
   await start({ HOSTNAME: 'spa-reloader-6c487dcc49-x7x2p' })
@@ -114,7 +114,7 @@ t.test('without a name each Deployment is told under its own, but ours', async t
 
 t.test('it needs the rights of its manifests, all of them, and says which one it lacks', async t => {
   const { kubectl, apply, start, ready } = await setUp(t)
-  await apply(webService, webDeployment('web:1'))
+  await apply(webService(), webDeployment('web:1'))
   for (const resource of ['pods', 'services', 'deployments', 'replicasets']) {
     const group = ['pods', 'services'].includes(resource) ? 0 : 1
     const rules = JSON.parse(await kubectl('get role spa-reloader -o jsonpath={.rules}')) as {
