@@ -89,6 +89,7 @@ export const sidecarEnv = {
   missing: 'SPA_MISSING',
   page: 'SPA_PAGE',
   cacheMib: 'SPA_CACHE_MIB',
+  maxConnections: 'SPA_MAX_CONNECTIONS',
   drainSec: 'SPA_DRAIN_SEC',
   maxTabs: 'SPA_MAX_TABS',
   heartbeatSec: 'SPA_HEARTBEAT_SEC',

@@ -27,6 +27,7 @@ export interface Config {
   page: 'plain' | 'etag' | 'stamp'
   /** 0: no asset is kept in memory. */
   cacheBytes: number
+  maxConnections: number
   /** 0: no draining, the process ends at SIGTERM. */
   drainMs: number
   maxTabs: number
@@ -59,6 +60,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     revalidate: optional(sidecarEnv.revalidate, 'add').asEnum(['add', 'off']),
     missing: optional(sidecarEnv.missing, 'refuse').asEnum(['refuse', 'off']),
     page: optional(sidecarEnv.page, 'plain').asEnum(['plain', 'etag', 'stamp']),
+    maxConnections: optional(sidecarEnv.maxConnections, '10000').asNumberBetween(1, 1_000_000), // tabs, and requests beside them
     cacheBytes: optional(sidecarEnv.cacheMib, '16').asNumberBetween(0, 4_096) * 1024 * 1024, // what tabs leave of the memory limit
     drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
     maxTabs: optional(sidecarEnv.maxTabs, '6000').asNumberBetween(1, 1_000_000), // what fits into the container's memory limit

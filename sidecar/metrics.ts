@@ -25,6 +25,7 @@ export interface MetricsOptions {
 
 const frontCounters = [
   ['connections', 'connections', 'Client connections accepted.'],
+  ['turned_away', 'turnedAway', 'Client connections beyond the cap, answered with 503.'],
   ['requests', 'requests', 'Requests passed to the app.'],
   ['documents', 'documents', 'Requests passed to the app that ask for a page.'],
   ['missing', 'missing', 'Assets that the app did not have, told as a 404 that nobody stores.'],

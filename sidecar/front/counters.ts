@@ -5,6 +5,8 @@ export interface Counters {
   connections: number
   /** Client connections open now, tunnels included. */
   open: number
+  /** Client connections beyond the cap. */
+  turnedAway: number
   /** Requests forwarded to the app. */
   requests: number
   /** Those of them that ask for a page. */
@@ -37,6 +39,7 @@ export function createCounters(): Counters {
   return {
     connections: 0,
     open: 0,
+    turnedAway: 0,
     requests: 0,
     documents: 0,
     missing: 0,

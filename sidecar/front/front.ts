@@ -12,6 +12,7 @@ import type { Counters } from './counters.ts'
 import type { EditOptions } from './edits.ts'
 import { accepts, isListening as appListens } from './listening.ts'
 import { createTunnels } from './tunnel.ts'
+import { turnAway } from './turn-away.ts'
 
 export interface FrontOptions {
   /** Without an address: all of them, IPv4 and IPv6, or IPv4 alone where IPv6 is off. */
@@ -28,6 +29,8 @@ export interface FrontOptions {
   tag: () => string
   edits: EditOptions
   cache: { maxBytes: number; maxEntries: number }
+  /** Client connections at a time; one more is answered with 503. */
+  maxConnections: number
   log: Log
 }
 
@@ -63,11 +66,19 @@ const socketOptions = {
   highWaterMark,
 } as const
 
-export function createFront({ listen, app, log, cache: caps, ...options }: FrontOptions): Front {
+export function createFront({
+  listen,
+  app,
+  log,
+  cache: caps,
+  maxConnections,
+  ...options
+}: FrontOptions): Front {
   const counters = createCounters()
   const cache = caps.maxBytes > 0 ? createCache({ ...caps, counters }) : undefined
   const connections = new Set<Connection>()
   const tunnels = createTunnels(onClosed)
+  const turnedAway = new Set<Socket>()
   const waiting: (() => void)[] = []
   let server: Server | undefined
   let looking: Promise<boolean> | undefined
@@ -164,6 +175,10 @@ export function createFront({ listen, app, log, cache: caps, ...options }: Front
 
   function accept(client: Socket): void {
     counters.connections++
+    if (counters.open >= maxConnections) {
+      counters.turnedAway++
+      return turnAway(client, turnedAway)
+    }
     counters.open++
     connections.add(createConnection(client, around))
   }
@@ -222,6 +237,7 @@ export function createFront({ listen, app, log, cache: caps, ...options }: Front
     server = undefined
     for (const connection of connections) connection.close()
     tunnels.close()
+    for (const client of turnedAway) client.destroy()
     await closed
     await idle()
   }

@@ -136,6 +136,7 @@ async function startPod(t: Test, { hash }: { hash: string }) {
     app: { host: '127.0.0.1', port: (app.address() as AddressInfo).port },
     versionSocket: socketPath,
     cache: { maxBytes: 0, maxEntries: 0 },
+    maxConnections: 1_000,
     serverTiming: () => pageIdentity('web', hash, current.state()),
     stamp: `web-${hash}`,
     tag: () => `web-${hash}`,

@@ -29,6 +29,7 @@ t.test('what injection must set is enough, and the rest has its default', async 
     missing: 'refuse',
     page: 'plain',
     cacheBytes: 16 * 1024 * 1024,
+    maxConnections: 10_000,
     drainMs: 25_000,
     maxTabs: 6_000,
     heartbeatMs: 25_000,

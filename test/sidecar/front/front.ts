@@ -195,3 +195,26 @@ async function freePort(): Promise<number> {
 async function settled(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(resolve => setTimeout(resolve, 5))
 }
+
+t.test(
+  'a connection beyond the cap is told to come back, costs the app nothing, and makes room for none',
+  async t => {
+    const app = await answering(t, () => ok('x'))
+    const { dial, front } = await openFront(t, app.port, { maxConnections: 1 })
+    const first = dial()
+    first.write(get('/'))
+    await first.until('\r\n\r\nx')
+    const second = dial()
+    second.write(get('/'))
+    t.match(await second.until('\r\n\r\n'), /^HTTP\/1\.1 503 Service Unavailable\r\nRetry-After: 1\r\n/)
+    second.socket.end()
+    await second.ended
+    t.equal(app.sockets.length, 1)
+    t.match(front.counters, { open: 1, turnedAway: 1 })
+    first.socket.end()
+    await first.ended
+    const third = dial()
+    third.write(get('/'))
+    t.match(await third.until('\r\n\r\n'), /^HTTP\/1\.1 200 /)
+  },
+)

@@ -34,6 +34,7 @@ export async function openFront(
     listen: { address: '127.0.0.1', port: 0 },
     app: { host: '127.0.0.1', port: appPort },
     cache: { maxBytes: 1024 * 1024, maxEntries: 100 },
+    maxConnections: 1_000,
     versionSocket: '/nowhere/version.sock',
     serverTiming: () => serverTiming,
     stamp: 'web-6c487dcc49',
