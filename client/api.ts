@@ -9,8 +9,10 @@ import type { Page } from './identity.ts'
  * - `current`: the page's version is live.
  * - `rolling`: another one is being rolled out, or has been but is not seen to reach this browser yet.
  * - `update`: another one is live, and this browser was served it when it looked. Reload when it suits.
+ * - `stuck`: another one is live, but for some 13 minutes this browser was served something else: an old copy from a cache on the way,
+ *   or a login. It goes on looking, every 10 minutes and when the page wakes.
  */
-export type Status = 'unknown' | 'current' | 'rolling' | 'update'
+export type Status = 'unknown' | 'current' | 'rolling' | 'update' | 'stuck'
 
 export interface SpaState {
   readonly status: Status
@@ -33,16 +35,17 @@ export interface Target {
 
 /**
  * Says whether the page may be left now. Anything but true, and an exception, mean: not now.
- * With `auto` it is asked again every 20 s while there is an offer, so it should not ask a person.
+ * With `auto` it is asked again every 20 s while there is an offer, so it should not ask a person, and one that has not answered
+ * within 10 s has said no.
  */
 export type Guard = (state: SpaState) => boolean | Promise<boolean>
 
 export interface Options {
-  /** The folder of `ws` and `version`. Default: `__spa/` beside the document. */
+  /** The folder of `ws`, `events` and `version`. Default: `__spa/` beside the document. */
   base?: string
   /** The page's own version, `<Deployment>-<pod-template-hash>`, where the document cannot say it. */
   version?: string
-  /** Reload by itself, once for each rollout, as soon as no guard objects. Default: false. */
+  /** Reload by itself, once for each rollout and no more than 3 times in 10 minutes, as soon as no guard objects. Default: false. */
   auto?: boolean
   /** Given in the browser's place, all or some of it. */
   env?: Partial<Env>
@@ -55,13 +58,14 @@ export interface ReloadOptions {
   force?: boolean
 }
 
-export type EventName = 'state' | 'update' | 'withdrawn' | 'updated'
+export type EventName = 'state' | 'update' | 'withdrawn' | 'updated' | 'stuck'
 type Listener = ((event: CustomEvent<SpaState>) => void) | null
 type AnyListener = EventListenerOrEventListenerObject | null
 
 /**
  * Each event is a CustomEvent whose detail is the state.
  * `state`: it changed. `update`: there is an offer. `withdrawn`: it does not hold any more. `updated`: the reload brought what it was for.
+ * `stuck`: a version is live that does not reach this browser.
  */
 export interface SpaReloader extends EventTarget {
   /** Immutable: another object when anything changed, the same one otherwise. */
@@ -72,6 +76,7 @@ export interface SpaReloader extends EventTarget {
   check(): Promise<boolean>
   /**
    * A person's wish. Returns false when a guard said no, true when the page is about to be left.
+   * While it is `stuck`, the document is asked for past the caches on the way that allow it before.
    * Throws TypeError on an address of another origin.
    */
   reload(options?: ReloadOptions): Promise<boolean>

@@ -6,11 +6,17 @@ import { closeCode } from '../protocol/names.ts'
 const maxAskedMs = 10 * 60_000
 
 /**
- * Takes the code and reason of a close (1006 when there was none), and how many connections in a row were not stable.
- * Returns milliseconds to wait before the next one.
+ * Takes the code and reason of a close (1006 when there was none), how many connections in a row were not stable, and whether
+ * nobody looks at the page. Returns milliseconds to wait before the next one.
  */
-export function reconnectDelay(code: number, reason: string, failures: number, random: () => number): number {
-  const ceilingMs = Math.min(30_000, 1_000 * 2 ** failures)
+export function reconnectDelay(
+  code: number,
+  reason: string,
+  failures: number,
+  random: () => number,
+  isHidden = false,
+): number {
+  const ceilingMs = Math.min(isHidden ? 300_000 : 30_000, 1_000 * 2 ** failures)
   const asked = /"d":\s*(\d+)/.exec(reason)?.[1]
   const askedMs = asked ? Math.min(maxAskedMs, Number(asked)) : undefined
   // A server that closes everybody at once, for ever, must not be dialled without end. But endpoints lag behind a drain:
@@ -19,13 +25,7 @@ export function reconnectDelay(code: number, reason: string, failures: number, r
   if (code === closeCode.draining) return random() * Math.max(askedMs ?? ceilingMs, floorMs)
   if (code === closeCode.maxAge) return random() * Math.max(5_000, floorMs)
   if (code === closeCode.full) return (1 + random()) * (askedMs ?? 30_000)
-  if (code === closeCode.policy) return (1 + random()) * 300_000
   return random() * ceilingMs
-}
-
-/** Whether a close means that we are not wanted for now, so that waking up must not shorten the wait. */
-export function isRefusal(code: number): boolean {
-  return code === closeCode.full || code === closeCode.policy
 }
 
 /**
@@ -34,4 +34,14 @@ export function isRefusal(code: number): boolean {
  */
 export function verifyDelay(failures: number, random: () => number): number {
   return (0.75 + random() / 2) * ([5_000, 30_000, 120_000][failures - 1] ?? 600_000)
+}
+
+/** Milliseconds from one polling to the next: 5 min ± 20 %. */
+export function pollDelay(random: () => number): number {
+  return (0.8 + 0.4 * random()) * 300_000
+}
+
+/** Milliseconds after which a page that had to settle for less than a WebSocket tries one again: 30 min ± 20 %. */
+export function climbDelay(random: () => number): number {
+  return (0.8 + 0.4 * random()) * 1_800_000
 }

@@ -1,21 +1,31 @@
-// The socket that brings the state, and brings it back. The reconnect is the delivery path: most tabs sit on a pod that is going away.
+// What brings the state, and brings it back. The reconnect is the delivery path: most tabs sit on a pod that is going away.
+// A ladder: the WebSocket; where that does not come through, the event stream; where neither does, polling. One at a time.
 // At any moment one timer is armed at most, and what it means follows from the status.
 
-import { parseMessage, probe } from '../protocol/message.ts'
+import { parseMessage } from '../protocol/message.ts'
 import type { StateMessage } from '../protocol/message.ts'
-import { subprotocol } from '../protocol/names.ts'
-import { isRefusal, reconnectDelay } from './backoff.ts'
-import type { Env, Socket } from './env.ts'
+import { closeCode, path } from '../protocol/names.ts'
+import { climbDelay, pollDelay, reconnectDelay } from './backoff.ts'
+import type { Env } from './env.ts'
+import { get } from './get.ts'
+import { dialSocket, dialStream } from './line.ts'
+import type { Line } from './line.ts'
 import { createTimer } from './timer.ts'
 
-/** `closed`: waiting to dial again. `off`: it never will. */
-export type ConnectionStatus = 'connecting' | 'open' | 'closed' | 'off'
+/**
+ * `open`: by WebSocket. `events`: by event stream. `polling`: asks every 5 minutes while the page is visible, and when it wakes.
+ * `closed`: waiting to dial again. `off`: it never will.
+ */
+export type ConnectionStatus = 'connecting' | 'open' | 'events' | 'polling' | 'closed' | 'off'
 
 export interface Connection {
   readonly status: ConnectionStatus
-  /** The tab may have slept through anything: a socket that looks open is asked, a closed one is dialled within a second. */
-  wake(): void
-  /** Until it is woken: without an open socket a page can go to the back/forward cache. */
+  /**
+   * The tab may have slept through anything: a line that looks open is asked, a closed one is dialled within a second.
+   * `isElsewhere`: the network may be another one, and let through what the last did not.
+   */
+  wake(isElsewhere?: boolean): void
+  /** Until it is woken: without an open line a page can go to the back/forward cache. */
   pause(): void
   /** For good. */
   close(): void
@@ -23,8 +33,8 @@ export interface Connection {
 
 export interface Wiring {
   env: Env
-  /** Read at each dial, since the page may learn its identity later. */
-  url: () => string
+  /** Takes the name of a file below `__spa/`. Read at each dial, since the page may learn its identity later. */
+  address: (file: string) => string
   onState: (state: StateMessage) => void
   onStatus: () => void
 }
@@ -34,16 +44,28 @@ const dialLimitMs = (failures: number) => Math.min(15_000, 4_000 * 2 ** failures
 const answerLimitMs = 5_000
 const stableMs = 10_000
 const wakeSpreadMs = 1_000
+const maxRefusals = 3
 
-export function connect({ env, url, onState, onStatus }: Wiring): Connection {
+const rung = { socket: 0, stream: 1, poll: 2 } as const
+const opened = ['open', 'events'] as const
+
+export function connect({ env, address, onState, onStatus }: Wiring): Connection {
   const timer = createTimer(env)
   let status: ConnectionStatus = 'closed'
-  let socket: Socket | undefined
+  let line: Line | undefined
+  /** Changes whenever what was begun is over. */
+  let turn = 0
   let failures = 0
   let openedAt = 0
   let heardAt = 0
   let silenceMs = 0
   let refusedUntil = 0
+  let refusals = 0
+  let at: number = rung.socket
+  /** Lines of this rung in a row that brought nothing. */
+  let misses = 0
+  let patience = 2
+  let climbAt = 0
 
   dial()
   return {
@@ -56,69 +78,137 @@ export function connect({ env, url, onState, onStatus }: Wiring): Connection {
   }
 
   function dial(): void {
-    if (!env.WebSocket) return change('off')
-    let dialled: Socket
-    try {
-      dialled = new env.WebSocket(url(), subprotocol)
-    } catch {
-      return lost() // forbidden, as ws: is on an https page
-    }
-    socket = dialled
-    timer.arm(dialLimitMs(failures), lost)
-    change('connecting')
-    dialled.addEventListener('open', () => dialled === socket && opened())
-    dialled.addEventListener('message', ({ data }) => dialled === socket && heard(data))
-    dialled.addEventListener('error', () => {}) // a close follows, and says as much
-    dialled.addEventListener('close', ({ code, reason }) => dialled === socket && lost(code, reason))
+    if (at > rung.socket && env.now() >= climbAt) stand(rung.socket, 1)
+    if (at === rung.socket && !env.WebSocket) stand(rung.stream)
+    if (at === rung.stream && !env.EventSource) stand(rung.poll)
+    if (at === rung.poll && !env.fetch) return end('off')
+    const isPolling = at === rung.poll || misses >= patience
+    timer.stop()
+    if (!isPolling || status !== 'polling') change('connecting')
+    if (status === 'off') return // stopped by who heard of that
+    if (isPolling) void poll()
+    else dialLine()
   }
 
-  function opened(): void {
-    openedAt = heardAt = env.now()
+  function dialLine(): void {
+    const { WebSocket, EventSource } = env
+    const mine = ++turn
+    const on = { opened: open, heard, lost }
+    openedAt = 0
+    heardAt = 0
+    // The browser may forbid it, and tell of a failure before this returns.
+    timer.arm(dialLimitMs(failures), lost)
+    try {
+      const dialled =
+        at === rung.socket
+          ? WebSocket && dialSocket(WebSocket, address(path.ws), on)
+          : EventSource && dialStream(EventSource, address(path.events), on)
+      if (mine === turn) line = dialled
+      else dialled?.close()
+    } catch {
+      lost()
+    }
+  }
+
+  function open(): void {
+    openedAt = env.now()
     silenceMs = silenceOf(25_000)
     timer.arm(silenceMs, listen)
-    change('open')
+    change(opened[at] ?? 'open')
   }
 
   function heard(data: unknown): void {
-    heardAt = env.now()
     const message = parseMessage(data)
+    heardAt = env.now()
+    if (message?.type === 'unknown') return settleForPolling()
     if (message?.type !== 'state') return
     silenceMs = silenceOf(message.heartbeat_ms)
     timer.arm(silenceMs, listen)
     onState(message)
   }
 
-  /** While the socket is open. */
+  /** While the line is open. */
   function listen(): void {
-    const restMs = heardAt + silenceMs - env.now()
+    const restMs = Math.max(openedAt, heardAt) + silenceMs - env.now()
     if (restMs > 0) timer.arm(restMs, listen)
     else lost()
   }
 
+  /** A stream cannot be asked, but it has to bring the next heartbeat in time. */
   function ask(): void {
     const askedAt = env.now()
-    socket?.send(probe)
-    timer.arm(answerLimitMs, () => (heardAt < askedAt ? lost() : listen()))
+    line?.ask?.()
+    const limitMs = line?.ask ? answerLimitMs : Math.max(openedAt, heardAt) + silenceMs / 2 - askedAt
+    timer.arm(Math.max(0, limitMs), () => (heardAt < askedAt ? lost() : listen()))
+  }
+
+  /**
+   * Asks by plain HTTP: on the last rung for the state; before it, whether it is only the rung that does not hold. While the server
+   * does not answer at all, the next one would hold no better.
+   */
+  async function poll(): Promise<void> {
+    const mine = ++turn
+    const text = await get(env, address(path.version), { cache: 'no-store' }, answer => answer.text())
+    if (mine !== turn) return
+    const message = parseMessage(text)
+    const isProbe = at < rung.poll
+    if (!message) {
+      if (isProbe) dialLine()
+      else lost()
+      return
+    }
+    failures = 0
+    if (isProbe) stand(at + 1, patience)
+    else timer.arm(pollDelay(env.random), pollAgain)
+    if (!isProbe) change('polling')
+    if (message.type === 'state' && mine === turn) onState(message)
+    if (isProbe && mine === turn) dial()
+  }
+
+  /** Hidden, it waits to be woken. */
+  function pollAgain(): void {
+    if (env.document.visibilityState !== 'hidden') dial()
   }
 
   /** Also of a dead one that is not closed yet: its close event may take minutes, and is not waited for. */
   function lost(code = 1006, reason = ''): void {
-    const isStable = status === 'open' && env.now() - openedAt >= stableMs
+    const isOpen = status === 'open' || status === 'events'
+    const isStable = isOpen && env.now() - openedAt >= stableMs
+    const isHidden = env.document.visibilityState === 'hidden'
     if (isStable) failures = 0
-    const delayMs = reconnectDelay(code, reason, failures, env.random)
+    const delayMs = reconnectDelay(code, reason, failures, env.random, isHidden)
     if (!isStable) failures += 1
-    refusedUntil = isRefusal(code) ? env.now() + delayMs : 0
+    misses = heardAt || code !== 1006 ? 0 : misses + 1
+    refusals = code === closeCode.full ? refusals + 1 : 0
+    refusedUntil = code === closeCode.full ? env.now() + delayMs : 0
+    if (code === closeCode.policy || refusals === maxRefusals) return settleForPolling()
     end('closed', env.navigator.onLine ? delayMs : undefined) // offline, `online` wakes us
   }
 
-  function wake(): void {
-    if (status === 'open') ask()
-    if (status === 'closed') timer.arm(Math.max(refusedUntil - env.now(), env.random() * wakeSpreadMs), dial)
+  function wake(isElsewhere = false): void {
+    if (isElsewhere) climbAt = 0
+    if (status === 'open' || status === 'events') ask()
+    if (status === 'closed' || status === 'polling')
+      timer.arm(Math.max(refusedUntil - env.now(), env.random() * wakeSpreadMs), dial)
+  }
+
+  function settleForPolling(): void {
+    refusedUntil = 0
+    stand(rung.poll)
+    end('closed', env.random() * answerLimitMs)
+  }
+
+  function stand(on: number, bears = 2): void {
+    if (at === rung.socket) climbAt = env.now() + climbDelay(env.random)
+    at = on
+    misses = 0
+    patience = bears
   }
 
   function end(next: ConnectionStatus, redialMs?: number): void {
-    const ended = socket
-    socket = undefined
+    const ended = line
+    turn += 1
+    line = undefined
     ended?.close()
     timer.stop()
     if (redialMs !== undefined) timer.arm(redialMs, dial)

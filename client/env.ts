@@ -8,6 +8,7 @@ export interface Env {
   navigator: { readonly onLine: boolean; readonly serviceWorker?: ServiceWorkers | undefined }
   performance: Pick<Performance, 'getEntriesByType'> | undefined
   WebSocket: (new (url: string, protocol: string) => Socket) | undefined
+  EventSource: (new (url: string) => Source) | undefined
   fetch: ((url: string, init: RequestInit) => Promise<Response>) | undefined
   sessionStorage: SessionStorage | undefined
   setTimeout: (run: () => void, ms: number) => unknown
@@ -28,6 +29,9 @@ export type SessionStorage = Pick<Storage, 'getItem' | 'setItem'>
 /** What we use of a WebSocket. */
 export type Socket = Pick<WebSocket, 'addEventListener' | 'send' | 'close'>
 
+/** What we use of an EventSource. */
+export type Source = Pick<EventSource, 'addEventListener' | 'close'>
+
 interface ServiceWorkers {
   readonly controller: unknown
   getRegistration(): Promise<{ update(): Promise<unknown> } | undefined>
@@ -42,6 +46,7 @@ export function browser(): Env {
     navigator,
     performance,
     WebSocket: window.WebSocket,
+    EventSource: window.EventSource,
     fetch: window.fetch,
     sessionStorage: storage(),
     setTimeout: (run, ms) => setTimeout(run, ms),

@@ -2,11 +2,13 @@
 
 import type { Guard, ReloadOptions, SpaState } from './api.ts'
 import type { Env } from './env.ts'
+import { get } from './get.ts'
 import type { Memory } from './token.ts'
 
 export interface Leaving {
   guard: (run: Guard) => () => void
-  isAllowed: () => Promise<boolean>
+  /** Takes how long the guards may think, in milliseconds; without, for as long as it likes: it may be asking a person. */
+  isAllowed: (limitMs?: number) => Promise<boolean>
   /** Throws TypeError on an address of another origin. */
   reload: (options?: ReloadOptions) => Promise<boolean>
   /** Takes the page's id and how an id is called now. Returns true once: when the tab was reloaded for that version. */
@@ -31,15 +33,22 @@ export function createLeaving(
     }
   }
 
-  async function isAllowed(): Promise<boolean> {
+  async function isAllowed(limitMs?: number): Promise<boolean> {
+    let timer: unknown
+    const limit = new Promise<void>(resolve => {
+      if (limitMs !== undefined) timer = env.setTimeout(resolve, limitMs)
+    })
     try {
       for (const guard of guards) {
-        const answer: unknown = await guard(state()) // an app without types may answer anything, or forget to
+        // An app without types may answer anything, or forget to.
+        const answer: unknown = await Promise.race([guard(state()), limit])
         if (answer !== true) return false
       }
       return true
     } catch {
       return false
+    } finally {
+      env.clearTimeout(timer)
     }
   }
 
@@ -49,12 +58,23 @@ export function createLeaving(
     const to = new URL(url ?? from, from)
     if (to.origin !== from.origin) throw new TypeError(`${to.href} is of another origin`)
     if (!force && !(await isAllowed())) return false
-    const { current, target } = state()
+    const { status, current, target } = state()
+    if (status === 'stuck') await refresh(to.href)
     if (current && target && current !== target.id) memory.write(awaitedKey, target.id)
     if (to.href !== from.href) location.assign(to.href)
     // An address that differs in its fragment only is gone to without loading anything.
     if (to.pathname + to.search === from.pathname + from.search) location.reload()
     return true
+  }
+
+  /**
+   * Asks past every cache that honours it (RFC 9111 §5.2.1.4), the browser's own included, so that the reload gets what has come.
+   * Another query would get past more of them, but it would be the app's router that finds it.
+   */
+  async function refresh(url: string): Promise<void> {
+    await get(env, url.replace(/#.*/, ''), { cache: 'reload', headers: { accept: 'text/html' } }, answer =>
+      answer.text(),
+    )
   }
 
   function hasBrought(current: string, latest: (id: string) => string): boolean {

@@ -20,13 +20,15 @@ export interface Offer {
   readonly candidate: string
   /** This browser was served the candidate when it looked. */
   readonly isOffered: boolean
+  /** It has looked for long and was served something else each time. */
+  readonly isStuck: boolean
 }
 
 /** What has to be done after a transition. */
 export interface Todo {
   /** `start`: fetch the document until `served` says that it is the candidate. `stop`: there is nothing to fetch it for any more. */
   verification: 'start' | 'stop' | 'keep'
-  event: 'update' | 'withdrawn' | null
+  event: 'update' | 'withdrawn' | 'stuck' | null
 }
 
 /** What an automatic reload depends on besides the offer. */
@@ -39,7 +41,7 @@ export interface Circumstances {
 
 /** Takes what the page says of itself at its start, if anything. */
 export function createOffer(page: Page | null): Offer {
-  return { page, known: null, current: null, candidate: '', isOffered: false }
+  return { page, known: null, current: null, candidate: '', isOffered: false, isStuck: false }
 }
 
 /** The page has found out what it is. Decided once: what is found after that changes nothing. */
@@ -57,7 +59,12 @@ export function hear(offer: Offer, message: StateMessage, isPresent: boolean): O
 /** The document was fetched again: null when the answer carried no version, undefined when there was no answer. */
 export function serve(offer: Offer, served: Page | null | undefined): Offer {
   const isOffered = !!offer.candidate && isTarget(served ?? null, offer.known)
-  return isOffered ? { ...offer, isOffered } : offer
+  return isOffered ? { ...offer, isOffered, isStuck: false } : offer
+}
+
+/** It has looked for long in vain: a cache on the way keeps the old document, or a login is in the way. It goes on looking. */
+export function stick(offer: Offer): Offer {
+  return offer.candidate && !offer.isOffered ? { ...offer, isStuck: true } : offer
 }
 
 /** Takes the values before and after a transition. Said again, the same changes nothing. */
@@ -68,7 +75,8 @@ export function todo(before: Offer, after: Offer): Todo {
       verification: after.candidate ? 'start' : 'stop',
       event: before.isOffered ? 'withdrawn' : null,
     }
-  return { verification: 'keep', event: after.isOffered && !before.isOffered ? 'update' : null }
+  if (after.isOffered && !before.isOffered) return { verification: 'keep', event: 'update' }
+  return { verification: 'keep', event: after.isStuck && !before.isStuck ? 'stuck' : null }
 }
 
 /** Whether an automatic reload is due, the guards and the token left aside: never into the void, nor before the page is shown at all. */
@@ -86,5 +94,5 @@ function consider(offer: Offer): Offer {
   const candidate = release ? [release.epoch, release.revision, release.sha256].join() : ''
   return candidate === offer.candidate
     ? { ...offer, current }
-    : { ...offer, current, candidate, isOffered: false }
+    : { ...offer, current, candidate, isOffered: false, isStuck: false }
 }

@@ -15,7 +15,7 @@ window.spaReloader ??= run(document.currentScript as HTMLScriptElement | null)
 
 function run(script: HTMLScriptElement | null): SpaReloader {
   const reloader = start(browser(), script ? readOptions(script) : {})
-  const names: EventName[] = ['state', 'update', 'withdrawn', 'updated']
+  const names: EventName[] = ['state', 'update', 'withdrawn', 'updated', 'stuck']
   for (const name of names)
     reloader.addEventListener(name, ({ detail }) =>
       window.dispatchEvent(new CustomEvent(`spa-reloader:${name}`, { detail })),

@@ -1,6 +1,6 @@
 // Puts it together: who the page is, what is known, what that means, and who is told. One page, from its start to its end.
 
-import type { EventName, Options, SpaReloader, SpaState } from './api.ts'
+import type { EventName, Options, SpaReloader, SpaState, Status } from './api.ts'
 import { connect } from './connection.ts'
 import type { Connection } from './connection.ts'
 import type { Env } from './env.ts'
@@ -8,13 +8,16 @@ import { get } from './get.ts'
 import { readPage, readStoredPage } from './identity.ts'
 import { judge, latestId } from './judge.ts'
 import { createLeaving } from './leave.ts'
-import { createOffer, hear, identify, serve, todo, wantsReload } from './offer.ts'
+import { createOffer, hear, identify, serve, stick, todo, wantsReload } from './offer.ts'
 import type { Offer } from './offer.ts'
 import { createTimer } from './timer.ts'
-import { createMemory, spend } from './token.ts'
+import { count, createMemory, isBraked, spend } from './token.ts'
 import { createVerification } from './verify.ts'
 import { parseMessage } from '../protocol/message.ts'
 import { path } from '../protocol/names.ts'
+
+/** How long guards may think of an automatic reload before that counts as a no. */
+const guardLimitMs = 10_000
 
 /** How often guards that said no are asked again, while the page would reload by itself. */
 const askAgainMs = 20_000
@@ -32,6 +35,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
       become(next)
       return next.isOffered
     },
+    onStuck: () => become(stick(offer)),
   })
   const asking = createTimer(env)
   let offer = createOffer(readPage(env, version))
@@ -44,20 +48,23 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     ? Promise.resolve()
     : readStoredPage(env).then(page => become(identify(offer, page)))
   void identified.then(open)
+  listen(env.document, 'prerenderingchange', () => identified.then(open))
   listen(env.window, 'load', () => become(identify(offer, readPage(env, version)))) // some browsers complete the entry only then
-  listen(env.window, 'online', wake)
+  listen(env.window, 'online', () => wake(true))
   listen(env.window, 'pageshow', event => (event as PageTransitionEvent).persisted && wake())
   listen(env.document, 'visibilitychange', () => env.document.visibilityState === 'visible' && wake())
+  listen(env.document, 'resume', () => wake()) // after it was frozen (https://wicg.github.io/page-lifecycle/)
   listen(env.window, 'pagehide', () => connection?.pause())
 
   const methods = { subscribe, check, reload, guard, stop }
   return Object.defineProperty(Object.assign(events, methods), 'state', { get: () => state }) as SpaReloader
 
+  /** A page that is prerendered is nobody's yet: it is not counted and hears nothing until it is shown. */
   function open(): void {
-    if (isStopped) return
+    if (isStopped || connection || env.document.prerendering) return
     connection = connect({
       env,
-      url: () => address(path.ws).replace('http', 'ws'),
+      address,
       onState: message => become(hear(offer, message, true)),
       onStatus: publish,
     })
@@ -81,8 +88,8 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     if (known && current && hasBrought(current, latestId(known))) emit('updated')
   }
 
-  function wake(): void {
-    connection?.wake()
+  function wake(isElsewhere = false): void {
+    connection?.wake(isElsewhere)
     verification.hasten()
     void reloadByItself()
   }
@@ -92,7 +99,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     await identified
     const init: RequestInit = { cache: 'no-store' }
     const message = parseMessage(await get(env, address(path.version), init, answer => answer.text()))
-    if (message?.type === 'state') become(hear(offer, message, connection?.status !== 'open'))
+    if (message?.type === 'state') become(hear(offer, message, !isConnected()))
     if (offer.candidate && !offer.isOffered && !isStopped) await verification.now()
     return offer.isOffered
   }
@@ -103,13 +110,15 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     asking.stop()
     const release = offer.candidate
     isAsking = true
-    const allowed = await isAllowed()
+    const allowed = await isAllowed(guardLimitMs)
     isAsking = false
     // Everything may have changed while the guards were thinking.
     if (release !== offer.candidate) return reloadByItself()
     if (!isFit() || !offer.known) return
     if (!allowed) return askAgain(askAgainMs)
-    if (spend(memory, offer.known)) await reload({ force: true })
+    if (isBraked(memory, env.now()) || !spend(memory, offer.known)) return
+    count(memory, env.now())
+    await reload({ force: true })
   }
 
   /** Not at once: a framework that renders anew removes a guard only to add the next. */
@@ -153,7 +162,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     const { page, known, current } = offer
     const verdict = judge(current, known)
     return {
-      status: verdict === 'candidate' ? (offer.isOffered ? 'update' : 'rolling') : verdict,
+      status: verdict === 'candidate' ? candidateStatus() : verdict,
       page,
       current,
       target: known?.sha256
@@ -162,6 +171,15 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
       rollback: known?.why === 'rollback',
       connection: isStopped ? 'off' : (connection?.status ?? 'connecting'),
     }
+  }
+
+  function candidateStatus(): Status {
+    if (offer.isOffered) return 'update'
+    return offer.isStuck ? 'stuck' : 'rolling'
+  }
+
+  function isConnected(): boolean {
+    return connection?.status === 'open' || connection?.status === 'events'
   }
 
   function emit(type: EventName): void {

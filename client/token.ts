@@ -28,6 +28,25 @@ export function spend({ read, write }: Memory, release: { epoch: string; revisio
   return read(epoch) === `${revision}`
 }
 
+const most = { reloads: 3, withinMs: 10 * 60_000 }
+const timesKey = 'reloads'
+
+/** The brake, whatever is told and spent: takes the time in milliseconds, and returns whether 3 automatic reloads were counted within 10 minutes. */
+export function isBraked(memory: Memory, now: number): boolean {
+  return recent(memory, now).length >= most.reloads
+}
+
+/** Counts an automatic reload. */
+export function count(memory: Memory, now: number): void {
+  memory.write(timesKey, [...recent(memory, now), now].join(' '))
+}
+
+/** A clock that was set back makes times of the future: those are near as well. */
+function recent({ read }: Memory, now: number): number[] {
+  const times = (read(timesKey) ?? '').split(' ').filter(Boolean).map(Number)
+  return times.filter(time => Math.abs(now - time) < most.withinMs)
+}
+
 function attempt<T>(run: () => T): T | undefined {
   try {
     return run()

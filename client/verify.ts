@@ -22,14 +22,19 @@ export interface Verifying {
   env: Env
   /** Takes the page that was served, null where the answer carried none, undefined without an answer; returns whether that ends it. */
   take: (served: Page | null | undefined) => boolean
+  /** It has been answered in vain at once, and after about 5 s, 30 s, 2 min and 10 min. Called once for each start. */
+  onStuck: () => void
 }
 
+const maxMisses = 5
 const maxSpreadMs = 10 * 60_000
 const updateLimitMs = 5_000
 
-export function createVerification({ env, take }: Verifying): Verification {
+export function createVerification({ env, take, onStuck }: Verifying): Verification {
   const timer = createTimer(env)
   let failures = 0
+  /** Of these, answers. */
+  let misses = 0
   let running: { controller: AbortController; done: Promise<void> } | undefined
 
   return { start, now, hasten, stop }
@@ -56,7 +61,7 @@ export function createVerification({ env, take }: Verifying): Verification {
     timer.stop()
     running?.controller.abort()
     running = undefined
-    failures = 0
+    failures = misses = 0
   }
 
   async function attempt(controller: AbortController): Promise<void> {
@@ -70,6 +75,7 @@ export function createVerification({ env, take }: Verifying): Verification {
     }
     failures += 1
     timer.arm(verifyDelay(failures, env.random), () => void now())
+    if (served !== undefined && ++misses === maxMisses) onStuck()
   }
 }
 

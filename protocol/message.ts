@@ -1,4 +1,4 @@
-// What travels on /__spa/ws and /__spa/version: one JSON object per frame, each the whole release state.
+// What travels on /__spa/ws, /__spa/events and /__spa/version: one JSON object per frame, each the whole release state.
 // The fields of the original (created_at … previous_image) are kept beside ours, so that its clients can read us.
 
 import { isCount, isObject, isString, parseKnown, parseLive } from './release.ts'
@@ -35,7 +35,12 @@ export interface HeartbeatMessage {
   type: 'heartbeat'
 }
 
-export type ServerMessage = StateMessage | HeartbeatMessage
+/** One of another version of the protocol: nothing in it may be relied on. */
+export interface UnknownMessage {
+  type: 'unknown'
+}
+
+export type ServerMessage = StateMessage | HeartbeatMessage | UnknownMessage
 
 interface OriginalImage {
   name?: string
@@ -116,14 +121,9 @@ export const heartbeat: HeartbeatMessage = { v: 1, type: 'heartbeat' }
  * Unknown fields are ignored, so a newer server can talk to an older client.
  */
 export function parseMessage(text: unknown): ServerMessage | undefined {
-  if (!isString(text)) return undefined
-  let data: unknown
-  try {
-    data = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (!isObject(data) || data.v !== 1) return undefined
+  const data = parseJson(text)
+  if (!isObject(data)) return undefined
+  if (data.v !== 1) return isCount(data.v) ? { type: 'unknown' } : undefined
   if (data.type === 'heartbeat') return heartbeat
   if (data.type === 'state') return parseState(data)
   return undefined
@@ -161,4 +161,27 @@ function parseState(data: Record<string, unknown>): StateMessage | undefined {
 function parseImage(data: unknown): OriginalImage | undefined {
   if (!isObject(data) || !isString(data.sha256)) return undefined
   return isString(data.name) ? { name: data.name, sha256: data.sha256 } : { sha256: data.sha256 }
+}
+
+/** What ends an event stream, as a WebSocket's close frame would say it: the data of its `close` event. */
+export function formatClose(code: number, reason: string): string {
+  return JSON.stringify({ code, reason })
+}
+
+/** Takes such data. What is none comes out as the code of a line that was lost, 1006. */
+export function parseClose(text: unknown): { code: number; reason: string } {
+  const data = parseJson(text)
+  const isClose = isObject(data) && isCount(data.code)
+  return {
+    code: isClose ? Number(data.code) : 1006,
+    reason: isClose && isString(data.reason) ? data.reason : '',
+  }
+}
+
+function parseJson(text: unknown): unknown {
+  try {
+    return isString(text) ? JSON.parse(text) : undefined
+  } catch {
+    return undefined
+  }
 }

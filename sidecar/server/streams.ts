@@ -3,7 +3,7 @@
 // uWebSockets.js frees `req` when the handler returns, and `res` when the client has gone: nothing touches it after that.
 
 import { closeCode, closeEvent } from '../../protocol/names.ts'
-import { heartbeat } from '../../protocol/message.ts'
+import { formatClose, heartbeat } from '../../protocol/message.ts'
 import { isOwnOrigin, isOwnSite } from './origin.ts'
 import { isRead, refuse, refuseMethod } from './resources.ts'
 import { kind } from './tabs.ts'
@@ -129,7 +129,7 @@ function retry(leastMs: number, mostMs: number): string {
 
 /** What a WebSocket's close frame would say, and when to come back. */
 function closing(code: number, reason: string): string {
-  return `${comeBack(code, reason)}event: ${closeEvent}\ndata: ${JSON.stringify({ code, reason })}\n\n`
+  return `${comeBack(code, reason)}event: ${closeEvent}\ndata: ${formatClose(code, reason)}\n\n`
 }
 
 function comeBack(code: number, reason: string): string {

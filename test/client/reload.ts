@@ -119,7 +119,7 @@ t.test('the token is written before the page is left', async t => {
   tab.location.reload = () => void (written = [...tab.stored.keys()])
   tab.serve(b)
   await tab.hear(told(b, 2, 'ready'))
-  t.same(written, ['spa-reloader:t3k9x1-d3f1c2aa', 'spa-reloader:awaited'])
+  t.same(written, ['spa-reloader:t3k9x1-d3f1c2aa', 'spa-reloader:reloads', 'spa-reloader:awaited'])
 })
 
 t.test('nothing reloads by itself without storage', async t => {
@@ -135,7 +135,6 @@ t.test('nothing reloads by itself without storage', async t => {
 t.test('what stands in the way of an automatic reload only puts it off', async t => {
   const cases: Record<string, (tab: Tab, stands: boolean) => void> = {
     offline: (tab, stands) => (tab.navigator.onLine = !stands),
-    prerendering: (tab, stands) => (tab.document.prerendering = stands),
   }
   for (const [name, set] of Object.entries(cases)) {
     const tab = createTab()
@@ -354,3 +353,81 @@ t.test(
     t.same(seen, ['connecting unknown', 'open unknown', 'open rolling'])
   },
 )
+
+t.test('a guard that never answers has said no after 10 s, and is asked again', async t => {
+  const tab = createTab()
+  let asked = 0
+  const page = tab.open(a, { auto: true })
+  page.guard(() => {
+    asked += 1
+    return asked === 1 ? new Promise<boolean>(() => {}) : true
+  })
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+  await tab.clock.advance(29_999)
+  t.equal(asked, 1)
+  t.same(tab.left, [])
+  await tab.clock.advance(1)
+  t.equal(asked, 2)
+  t.same(tab.left, ['reload'])
+})
+
+t.test('a person may think for as long as it takes', async t => {
+  const tab = createTab()
+  const later = createLater<boolean>()
+  const page = tab.open(a)
+  page.guard(later.ask)
+  const reloaded = page.reload()
+  await tab.clock.advance(3_600_000)
+  later.give(true)
+  t.equal(await reloaded, true)
+})
+
+t.test('three automatic reloads in 10 minutes are enough, whatever is rolled out', async t => {
+  const tab = createTab()
+  for (let revision = 2; revision <= 6; revision += 1) {
+    const page = tab.open(a, { auto: true })
+    tab.serve(b)
+    await tab.hear(told(b, revision, 'ready'))
+    t.equal(page.state.status, 'update', 'the offer is made all the same')
+    page.stop()
+    await tab.clock.advance(60_000)
+  }
+  t.same(tab.left, ['reload', 'reload', 'reload'])
+  await tab.clock.advance(8 * 60_000)
+  tab.open(a, { auto: true })
+  await tab.hear(told(b, 6, 'ready'))
+  t.equal(tab.left.length, 4, 'none was spent by the ones that did not happen')
+})
+
+t.test('a page that is prerendered connects when it is shown, and cannot reload before', async t => {
+  const tab = createTab()
+  tab.document.prerendering = true
+  const page = tab.open(a, { auto: true })
+  tab.serve(b)
+  await tab.clock.advance(60_000)
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  tab.window.dispatchEvent(new Event('online'))
+  await tab.clock.advance(60_000)
+  t.same([tab.sockets, tab.sources, tab.requests], [[], [], []])
+  tab.document.prerendering = false
+  tab.document.dispatchEvent(new Event('prerenderingchange'))
+  await tab.hear(told(b, 2, 'ready'))
+  t.equal(tab.sockets.length, 1)
+  t.same(page.names(), ['update'])
+  t.same(tab.left, ['reload'])
+})
+
+t.test('waking with a token that is spent counts for nothing', async t => {
+  const tab = createTab()
+  tab.open(a, { auto: true })
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  for (let times = 0; times < 5; times += 1) {
+    tab.document.dispatchEvent(new Event('visibilitychange'))
+    await tab.clock.settle()
+  }
+  tab.serve(c)
+  await tab.hear(told(c, 3, 'ready'))
+  t.same(tab.left, ['reload', 'reload'])
+})

@@ -1,7 +1,7 @@
 // What a tab keeps across a reload.
 
 import t from 'tap'
-import { createMemory, spend } from '../../client/token.ts'
+import { count, createMemory, isBraked, spend } from '../../client/token.ts'
 
 function storage(stored = new Map<string, string>()) {
   return {
@@ -36,4 +36,17 @@ t.test('nothing is spent where nothing is kept', async t => {
   const broken = storage(new Map([['spa-reloader:one-1', 'x']]))
   for (const kept of [undefined, refusing, forgetting, forbidden, broken])
     t.equal(spend(createMemory(kept), { epoch: 'one-1', revision: 1 }), false)
+})
+
+t.test('after three reloads within 10 minutes the brake holds, and what it held is not counted', async t => {
+  const memory = createMemory(storage())
+  const minuteMs = 60_000
+  const braked = [0, 1, 2, 3, 9.9, 10.1, 10.2, 11.1, 12.1].map(minutes => {
+    const isHeld = isBraked(memory, minutes * minuteMs)
+    if (!isHeld) count(memory, minutes * minuteMs)
+    return isHeld
+  })
+  t.same(braked, [false, false, false, true, true, false, true, false, false])
+  t.equal(isBraked(memory, 5 * minuteMs), true, 'a clock that was set back')
+  t.equal(isBraked(createMemory(storage(new Map([['spa-reloader:reloads', 'x y z w']]))), 0), false)
 })

@@ -23,7 +23,7 @@ reloader.stop()
 // @ts-expect-error: the state cannot be changed
 reloader.state.status = 'current'
 // @ts-expect-error: there is no such status
-if (reloader.state.status === 'stuck') console.log()
+if (reloader.state.status === 'lost') console.log()
 // @ts-expect-error: a guard answers yes or no
 reloader.guard(() => 'no')
 export { unsubscribe, isOffered, isLeft }

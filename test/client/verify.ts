@@ -138,3 +138,75 @@ t.test('check() on a page that is current, or cannot ask, says no', async t => {
   tab.serve(b)
   t.equal(await page.check(), false, 'and so does one that was stopped')
 })
+
+t.test(
+  'whatever stands in the way for 13 minutes: it is stuck, and offered once the target comes through',
+  async t => {
+    const cases: Record<string, () => Response> = {
+      'an old copy in a cache': () => new Response('', { headers: { 'server-timing': serverTiming(a) } }),
+      'a login': () => new Response('<form>'),
+      'an error': () => new Response('', { status: 502 }),
+    }
+    for (const [name, answer] of Object.entries(cases)) {
+      const tab = createTab()
+      const page = tab.open(a, { auto: true })
+      tab.document200 = answer
+      await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+      for (const ms of [5_000, 30_000, 120_000]) await tab.clock.advance(ms)
+      t.equal(page.state.status, 'rolling', name)
+      await tab.clock.advance(600_000)
+      t.equal(page.state.status, 'stuck', name)
+      await tab.clock.advance(1_200_000)
+      t.same([page.names(), tab.left], [['stuck'], []], `${name}: said once, and nothing reloads by itself`)
+      tab.serve(b)
+      tab.document.dispatchEvent(new Event('visibilitychange'))
+      await tab.clock.advance(1_000)
+      t.same([page.names(), tab.left], [['stuck', 'update'], ['reload']], name)
+    }
+  },
+)
+
+t.test('a network that is down is no cache that keeps the old document', async t => {
+  const tab = createTab()
+  const page = tab.open(a)
+  await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+  await tab.clock.advance(7_200_000)
+  t.ok(tab.documents().length > 10)
+  t.equal(page.state.status, 'rolling')
+})
+
+t.test('the next rollout begins anew, and a rollback ends it', async t => {
+  for (const next of [told(c, 3, 'ready', { heartbeatMs: 3_600_000 }), told(a, 3, 'ready')]) {
+    const tab = createTab()
+    const page = tab.open(a)
+    tab.serve(a)
+    await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+    await tab.clock.advance(800_000)
+    t.equal(page.state.status, 'stuck')
+    await tab.hear(next)
+    t.equal(page.state.status, next.sha256 === a.id ? 'current' : 'rolling')
+    t.same(page.names(), ['stuck'])
+  }
+})
+
+t.test(
+  'a person who reloads what is stuck asks past the caches on the way; the address stays as it is',
+  async t => {
+    const tab = createTab()
+    const page = tab.open(a)
+    tab.serve(a)
+    await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+    await page.reload()
+    t.same(tab.documents().length, 1, 'not before')
+    await tab.clock.advance(800_000)
+    const before = tab.documents().length
+    t.equal(await page.reload(), true)
+    t.match(tab.documents().slice(before), [
+      {
+        url: 'https://shop.example/cart?item=1',
+        init: { cache: 'reload', headers: { accept: 'text/html' } },
+      },
+    ])
+    t.same(tab.left, ['reload', 'reload'])
+  },
+)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseMessage, stateMessage } from '../../protocol/message.ts'
+import { formatClose, parseClose, parseMessage, stateMessage } from '../../protocol/message.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
 
 const id = '9f2c'.repeat(16)
@@ -85,7 +85,7 @@ t.test('what is not ours gives nothing and never throws', async t => {
     'null',
     '[]',
     '"p"',
-    broken({ v: 2 }),
+    broken({ v: '2' }),
     broken({ type: 'later' }),
     broken({ serial: -1 }),
     broken({ serial: '31' }),
@@ -96,4 +96,15 @@ t.test('what is not ours gives nothing and never throws', async t => {
     broken({ epoch: 7 }),
   ])
     t.equal(parseMessage(text), undefined)
+})
+
+t.test('a message of another version of the protocol is known for one, and for nothing more', async t => {
+  for (const text of ['{"v":2}', '{"v":0,"type":"state"}']) t.same(parseMessage(text), { type: 'unknown' })
+})
+
+t.test('a close is read as it was written, and nonsense is a loss', async t => {
+  t.same(parseClose(formatClose(1012, '{"d":400}')), { code: 1012, reason: '{"d":400}' })
+  for (const text of [undefined, '', '{', 'null', '[]', '{"code":"1012"}', '{"code":-1}'])
+    t.same(parseClose(text), { code: 1006, reason: '' })
+  t.same(parseClose('{"code":1013,"reason":7}'), { code: 1013, reason: '' })
 })

@@ -190,6 +190,7 @@ async function openTab(t: Test, url: string): Promise<SpaReloader> {
     navigator: { onLine: true },
     performance: undefined,
     WebSocket: WebSocket as unknown as NonNullable<Env['WebSocket']>,
+    EventSource: undefined,
     fetch: fetchAnew,
     sessionStorage: {
       getItem: key => stored.get(key) ?? null,

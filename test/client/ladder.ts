@@ -1,0 +1,288 @@
+// By which way the news comes: WebSocket, event stream, polling; one at a time, down where it must and up when it can.
+
+import t from 'tap'
+import { a, b, told } from './fixtures/release.ts'
+import { createTab } from './fixtures/tab.ts'
+import type { Tab } from './fixtures/tab.ts'
+
+const minuteMs = 60_000
+
+/** A tab on a network that lets no WebSocket through; with `noStreams` no event stream either. */
+async function openBehind(proxy: 'no-sockets' | 'no-streams', tab = createTab()) {
+  tab.version = () => Response.json(told(a, 1, 'ready'))
+  const page = tab.open(a)
+  await tab.clock.settle()
+  for (let failures = 0; failures < 2; failures++) {
+    tab.socket().end()
+    await tab.clock.advance(1_000)
+  }
+  if (proxy === 'no-streams')
+    for (let failures = 0; failures < 2; failures++) {
+      tab.source().fail()
+      await tab.clock.advance(5_000)
+    }
+  return { tab, page }
+}
+
+async function redialled(tab: Tab): Promise<void> {
+  const { length } = tab.sockets
+  while (tab.sockets.length === length) await tab.clock.advance(200)
+}
+
+const polls = (tab: Tab) => tab.requests.filter(({ url }) => url.includes('/__spa/version')).length
+
+t.test('two WebSockets that brought nothing, while plain HTTP gets through: the event stream', async t => {
+  const { tab, page } = await openBehind('no-sockets')
+  t.equal(tab.sockets.length, 2)
+  t.equal(tab.source().url, 'https://shop.example/__spa/events?v=web-5d9fb7c6b8')
+  t.equal(page.state.status, 'current', 'what HTTP brought is heard')
+  t.equal(page.state.connection, 'connecting')
+  tab.source().open()
+  t.equal(page.state.connection, 'events')
+  tab.serve(b)
+  tab.source().say(told(b, 2, 'ready'))
+  await tab.clock.advance(0)
+  t.same(page.names(), ['update'])
+  t.ok(
+    tab.sockets.every(({ isClosed }) => isClosed),
+    'one at a time',
+  )
+})
+
+t.test('while the server does not answer at all, the WebSocket is what is tried', async t => {
+  const tab = createTab()
+  tab.open(a)
+  await tab.clock.settle()
+  for (let failures = 0; failures < 8; failures++) {
+    tab.socket().end()
+    await tab.clock.advance(15_000)
+  }
+  t.equal(tab.sources.length, 0)
+  t.ok(tab.sockets.length >= 9)
+})
+
+t.test('a WebSocket that opens and is cut before anything came through is no way either', async t => {
+  const tab = createTab()
+  tab.version = () => Response.json(told(a, 1, 'ready'))
+  tab.open(a)
+  await tab.clock.settle()
+  for (let failures = 0; failures < 2; failures++) {
+    tab.socket().open()
+    tab.socket().end()
+    await tab.clock.advance(1_000)
+  }
+  t.equal(tab.sources.length, 1)
+})
+
+t.test('a WebSocket that has brought something, or was closed for a reason, is a way', async t => {
+  const tab = createTab()
+  tab.version = () => Response.json(told(a, 1, 'ready'))
+  tab.open(a)
+  for (let failures = 0; failures < 6; failures++) {
+    await tab.hear(told(a, 1, 'ready'))
+    tab.socket().end()
+    await redialled(tab)
+  }
+  for (let failures = 0; failures < 6; failures++) {
+    tab.socket().end(1012, '{"d":400}')
+    await redialled(tab)
+  }
+  t.equal(tab.sources.length, 0)
+})
+
+t.test('neither comes through: it is asked for, every 5 minutes and when the tab wakes', async t => {
+  const { tab, page } = await openBehind('no-streams')
+  t.equal(page.state.connection, 'polling')
+  t.equal(tab.sources.length, 2)
+  t.ok(tab.sources.every(({ isClosed }) => isClosed))
+  const before = polls(tab)
+  await tab.clock.advance(5 * minuteMs)
+  t.equal(polls(tab), before + 1)
+  tab.serve(b)
+  tab.version = () => Response.json(told(b, 2, 'ready'))
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  await tab.clock.advance(500)
+  t.same(page.names(), ['update'])
+  t.equal(page.state.connection, 'polling')
+})
+
+t.test('nothing is asked for while nobody looks', async t => {
+  const { tab } = await openBehind('no-streams')
+  const before = polls(tab)
+  tab.document.visibilityState = 'hidden'
+  await tab.clock.advance(20 * minuteMs)
+  t.equal(polls(tab), before)
+  tab.document.visibilityState = 'visible'
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  await tab.clock.advance(500)
+  t.equal(polls(tab), before + 1)
+})
+
+t.test(
+  'a stream’s close says when to come back, as a WebSocket’s would, and what follows is a stream',
+  async t => {
+    const { tab, page } = await openBehind('no-sockets')
+    tab.source().open()
+    tab.source().say(told(a, 1, 'ready'))
+    tab.source().say({ code: 1012, reason: '{"d":400}' }, 'close')
+    t.equal(page.state.connection, 'closed')
+    t.equal(tab.source().isClosed, true)
+    await tab.clock.advance(199)
+    t.equal(tab.sources.length, 1)
+    await tab.clock.advance(1)
+    t.equal(tab.sources.length, 2)
+    t.equal(tab.sockets.length, 2)
+  },
+)
+
+t.test('after half an hour a better way is tried again, and given up after one failure', async t => {
+  const { tab, page } = await openBehind('no-sockets')
+  tab.source().open()
+  tab.source().say(told(a, 1, 'ready', { heartbeatMs: 3_600_000 }))
+  await tab.clock.advance(31 * minuteMs)
+  t.equal(tab.sockets.length, 2, 'a stream that works is left alone')
+  tab.source().say({ code: 4001, reason: '' }, 'close')
+  await tab.clock.advance(5_000)
+  t.equal(tab.sockets.length, 3)
+  tab.socket().end()
+  await tab.clock.advance(1_000)
+  t.equal(tab.sources.length, 2)
+
+  tab.source().open()
+  tab.source().say(told(a, 1, 'ready', { heartbeatMs: 3_600_000 }))
+  await tab.clock.advance(31 * minuteMs)
+  tab.source().fail()
+  await tab.clock.advance(1_000)
+  await tab.hear(told(a, 1, 'ready'))
+  t.equal(page.state.connection, 'open')
+  t.equal(tab.sources.filter(({ isClosed }) => !isClosed).length, 0)
+})
+
+t.test('polling goes up again too, and another network is tried at once', async t => {
+  const { tab, page } = await openBehind('no-streams')
+  const dialled = tab.sockets.length
+  await tab.clock.advance(20 * minuteMs)
+  t.equal(tab.sockets.length, dialled)
+  tab.window.dispatchEvent(new Event('online'))
+  await tab.clock.advance(500)
+  t.equal(tab.sockets.length, dialled + 1)
+  await tab.hear(told(a, 1, 'ready'))
+  t.equal(page.state.connection, 'open')
+})
+
+t.test('a pod that is full three times in a row, or a refusal for what we are, is polled', async t => {
+  const full = createTab()
+  full.version = () => Response.json(told(a, 1, 'ready'))
+  const page = full.open(a)
+  await full.clock.settle()
+  for (let times = 0; times < 3; times++) {
+    t.not(page.state.connection, 'polling')
+    full.socket().end(1013)
+    await full.clock.advance(45_000)
+  }
+  t.equal(page.state.connection, 'polling')
+  t.equal(full.sockets.length, 3)
+
+  const refused = createTab()
+  refused.version = full.version
+  const other = refused.open(a)
+  await refused.clock.settle()
+  refused.socket().end(1008)
+  await refused.clock.advance(5_000)
+  t.equal(other.state.connection, 'polling')
+})
+
+t.test('a server of another protocol is polled, and understood again when it speaks ours', async t => {
+  const tab = createTab()
+  tab.version = () => Response.json({ v: 2 })
+  const page = tab.open(a)
+  await tab.clock.settle()
+  tab.socket().open()
+  tab.socket().say({ v: 2, type: 'state' })
+  t.equal(tab.socket().isClosed, true)
+  await tab.clock.advance(5_000)
+  t.equal(page.state.connection, 'polling')
+  t.equal(page.state.status, 'unknown')
+  tab.serve(b)
+  tab.version = () => Response.json(told(b, 2, 'ready'))
+  await tab.clock.advance(5 * minuteMs)
+  t.same(page.names(), ['update'])
+})
+
+t.test('without WebSocket there is the stream, without both polling, without anything nothing', async t => {
+  const tab = createTab()
+  tab.open(a, { env: { WebSocket: undefined } })
+  await tab.clock.settle()
+  t.equal(tab.sources.length, 1)
+  const bare = createTab()
+  const page = bare.open(a, { env: { WebSocket: undefined, EventSource: undefined, fetch: undefined } })
+  await bare.clock.settle()
+  t.equal(page.state.connection, 'off')
+  t.same(bare.clock.armed(), [])
+})
+
+t.test('a stream that looks open when the tab wakes has to bring the next heartbeat in time', async t => {
+  const { tab } = await openBehind('no-sockets')
+  tab.source().open()
+  tab.source().say(told(a, 1, 'ready', { heartbeatMs: 20_000 }))
+  await tab.clock.advance(10_000)
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  await tab.clock.advance(14_000)
+  tab.source().say({ v: 1, type: 'heartbeat' })
+  await tab.clock.advance(20_000)
+  t.equal(tab.source().isClosed, false)
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  await tab.clock.advance(5_000)
+  t.equal(tab.sources[0]?.isClosed, true, '25 s after the last sign of life, not 50')
+  await tab.clock.advance(1_000)
+  t.equal(tab.sources.length, 2)
+})
+
+t.test(
+  'a page that is left for the back/forward cache has no stream open, and one again when it is back',
+  async t => {
+    const { tab, page } = await openBehind('no-sockets')
+    tab.source().open()
+    tab.source().say(told(a, 1, 'ready'))
+    tab.window.dispatchEvent(new Event('pagehide'))
+    t.equal(tab.source().isClosed, true)
+    t.same(tab.clock.armed(), [])
+    tab.window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }))
+    await tab.clock.advance(500)
+    t.equal(tab.sources.length, 2)
+    tab.serve(b)
+    tab.source().open()
+    tab.source().say(told(b, 2, 'ready'))
+    await tab.clock.advance(0)
+    t.same(page.names(), ['update'])
+  },
+)
+
+t.test('what polls stops with the page, and with the back/forward cache', async t => {
+  const { tab, page } = await openBehind('no-streams')
+  tab.window.dispatchEvent(new Event('pagehide'))
+  t.same(tab.clock.armed(), [])
+  page.stop()
+  await tab.clock.advance(30 * minuteMs)
+  t.same(tab.clock.armed(), [])
+  t.equal(page.state.connection, 'off')
+})
+
+t.test('a tab that nobody looks at waits longer, and not once it is looked at', async t => {
+  const tab = createTab()
+  tab.open(a)
+  tab.document.visibilityState = 'hidden'
+  await tab.clock.settle()
+  for (let failures = 0; failures < 12; failures++) {
+    tab.socket().end()
+    await tab.clock.advance(150_000)
+  }
+  tab.socket().end()
+  await tab.clock.settle()
+  t.same(tab.clock.armed(), [150_000], 'a random part of 5 minutes')
+  const dialled = tab.sockets.length
+  tab.document.visibilityState = 'visible'
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  await tab.clock.advance(500)
+  t.equal(tab.sockets.length, dialled + 1)
+})
