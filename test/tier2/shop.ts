@@ -224,7 +224,7 @@ function isOf(pod: Pod, deployment: string): boolean {
 }
 
 /** `2 ready bbbb`: revision, phase and the first digits of the target's id. */
-export function short({ revision, phase, target }: ReleaseState): string {
+function short({ revision, phase, target }: ReleaseState): string {
   return `${revision} ${phase} ${target.id.slice(0, 4)}`
 }
 
