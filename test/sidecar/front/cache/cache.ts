@@ -549,10 +549,15 @@ t.test('it is emptied when the app goes, and what is on its way is not put in', 
 })
 
 t.test('bytes, entries and the size of each are capped; what was used last stays', async t => {
-  const app = await answering(t, head => ok('x'.repeat(head.includes('big') ? 5_001 : 4_000), immutable))
+  const app = await answering(t, head =>
+    head.includes('huge')
+      ? `HTTP/1.1 200 OK\r\n${immutable}\r\nTransfer-Encoding: chunked\r\n\r\n1389\r\n${'x'.repeat(5_001)}\r\n0\r\n\r\n`
+      : ok('x'.repeat(head.includes('big') ? 5_001 : 4_000), immutable),
+  )
   const stage = await openFront(t, app.port, { cache: { maxBytes: 20_000, maxEntries: 3 } })
   const name = (i: number) => `/a-${i}b2c3d4e5.js`
   await ask(stage, get('/big-1b2c3d4e.js'))
+  await ask(stage, get('/huge-1b2c3d4e.js'))
   t.equal(stage.front.cached().entries, 0)
   for (const i of [1, 2, 3]) await ask(stage, get(name(i)))
   t.equal(stage.front.cached().entries, 3)
