@@ -1,6 +1,5 @@
 // A person with a tab: comes, leaves, reloads, goes elsewhere and comes back, loses the network. Keeps what the tab saw.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { goBack } from '../../test/browsers/browser.ts'
 import type { Browser, Page } from '../../test/browsers/browser.ts'
 import { until } from '../../test/cluster/wait.ts'
@@ -76,16 +75,13 @@ export async function visit(
       case 'accept':
       case 'refresh':
         return asking(async () => {
-          await page.evaluate(
-            isByApp =>
-              void setTimeout(() => {
-                Object.assign(window, { isLeft: true })
-                if (isByApp && window.spaReloader) void window.spaReloader.reload()
-                else location.reload()
-              }),
-            kind === 'accept',
-          )
-          await sleep(100)
+          await page.evaluate(isByApp => {
+            Object.assign(window, { isLeft: true }) // now: a tab in the background has slow timers
+            setTimeout(() => {
+              if (isByApp && window.spaReloader) void window.spaReloader.reload()
+              else location.reload()
+            })
+          }, kind === 'accept')
           const isOther = async () =>
             (await isShown(page)) && !(await page.evaluate(() => 'isLeft' in window))
           await until('another document', isOther, 20).catch(() => load(page))
