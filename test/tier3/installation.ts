@@ -70,19 +70,21 @@ export async function deployWeb(
     labelled,
     replicas = 3,
     deployment = {},
+    metadata = {},
     pod = {},
     container = {},
   }: {
     namespace: string
     labelled: boolean
     replicas?: number
-    /** What is to be otherwise in the Deployment's spec, its pods', and the container's. */
+    /** What is to be otherwise in the Deployment's spec, its pods' metadata and spec, and the container's. */
     deployment?: object
+    metadata?: object
     pod?: object
     container?: object
   },
 ): Promise<string> {
-  await cluster.kubectl(['create', 'namespace', namespace])
+  if (namespace !== 'default') await cluster.kubectl(['create', 'namespace', namespace])
   await cluster.kubectl(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted'])
   if (labelled) await cluster.kubectl(['label', 'namespace', namespace, 'spa-reloader.io/inject=enabled'])
   const probe = { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1 }
@@ -105,7 +107,7 @@ export async function deployWeb(
         selector: { matchLabels: { app: 'web' } },
         ...deployment,
         template: {
-          metadata: { labels: { app: 'web' } },
+          metadata: { labels: { app: 'web' }, ...metadata },
           spec: {
             automountServiceAccountToken: false,
             securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
