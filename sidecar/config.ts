@@ -4,8 +4,10 @@
 import env from 'env-var'
 import { isIP } from 'node:net'
 import { file, port, sidecarEnv } from '../protocol/names.ts'
+import { defaultLimits } from './front/limits.ts'
+import type { Limits } from './front/limits.ts'
 
-export interface Config {
+export interface Config extends Limits {
   namespace: string
   /** The Deployment. */
   name: string
@@ -60,6 +62,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     revalidate: optional(sidecarEnv.revalidate, 'add').asEnum(['add', 'off']),
     missing: optional(sidecarEnv.missing, 'refuse').asEnum(['refuse', 'off']),
     page: optional(sidecarEnv.page, 'plain').asEnum(['plain', 'etag', 'stamp']),
+    ...readLimits(environment),
     maxConnections: optional(sidecarEnv.maxConnections, '10000').asNumberBetween(1, 1_000_000), // tabs, and requests beside them
     cacheBytes: optional(sidecarEnv.cacheMib, '16').asNumberBetween(0, 4_096) * 1024 * 1024, // what tabs leave of the memory limit
     drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
@@ -69,6 +72,19 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   }
   refuseSharedPorts(config)
   return Object.freeze(config)
+}
+
+function readLimits(environment: NodeJS.ProcessEnv): Limits {
+  const { optional } = readVariables(environment)
+  const { maxHeadBytes, maxHeadLines, headMs, maxBufferBytes, maxAwaited } = defaultLimits
+  return {
+    maxHeadBytes: optional(sidecarEnv.maxHeadKib, `${maxHeadBytes / 1024}`).asNumberBetween(1, 1_024) * 1024,
+    maxHeadLines: optional(sidecarEnv.maxHeadLines, `${maxHeadLines}`).asNumberBetween(10, 10_000), // a browser sends twenty
+    headMs: optional(sidecarEnv.headSec, `${headMs / 1_000}`).asNumberBetween(1, 300) * 1_000,
+    maxBufferBytes:
+      optional(sidecarEnv.bufferKib, `${maxBufferBytes / 1024}`).asNumberBetween(4, 16_384) * 1024,
+    maxAwaited: optional(sidecarEnv.maxPipelined, `${maxAwaited}`).asNumberBetween(1, 10_000),
+  }
 }
 
 /** Injection sets `sidecar`; a Deployment that somebody wrote by hand, as for the original, says nothing. */

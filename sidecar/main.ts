@@ -60,6 +60,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     stamp: `${name}-${hash}`,
     tag: () => pageTag(name, hash, current.state()),
     edits: config,
+    limits: config,
     maxConnections: config.maxConnections,
     cache: { maxBytes: config.cacheBytes, maxEntries: maxCached },
     log,

@@ -35,7 +35,6 @@ const frontCounters = [
   ['version_requests', 'versionRequests', 'Requests to the version server.'],
   ['opaque', 'opaque', 'Connections passed on whole: not HTTP/1.x, or the app spoke first.'],
   ['refused_dials', 'refusedDials', 'Connections to the app that failed before a byte was sent.'],
-  ['malformed', 'malformed', 'Requests refused as malformed, too large or too slow.'],
   ['unframed', 'unframed', 'Answers passed on until their connection closed.'],
   ['received_bytes', 'bytesIn', 'Bytes from clients whose connections have closed.'],
   ['sent_bytes', 'bytesOut', 'Bytes to clients whose connections have closed.'],
@@ -76,10 +75,15 @@ export function createMetrics({ version, states, feeds, tabs, front }: MetricsOp
   counter('tabs_refused_total', 'Tabs from a foreign Origin.', () => counters.refusedOrigin)
   counter('messages_sent_total', 'Messages to tabs.', sent, 'type')
 
-  if (front) gauge('front_open', 'Client connections that are open.', () => front.open)
-  if (front)
-    for (const [name, key, help] of frontCounters) counter(`front_${name}_total`, help, () => front[key])
+  if (front) tellFront(front)
   return { text: () => registry.metrics(), contentType: registry.contentType }
+
+  function tellFront(front: Readonly<Counters>): void {
+    gauge('front_open', 'Client connections that are open.', () => front.open)
+    for (const [name, key, help] of frontCounters) counter(`front_${name}_total`, help, () => front[key])
+    counter('front_refused_total', 'Requests refused, by what they went beyond.', () => refused(front), 'why')
+    counter('front_waits_total', 'Times that a sender had to wait, by the limit.', () => waits(front), 'why')
+  }
 
   function closed(): Reading {
     const { closedDraining, closedFull, closedPolicy, closedMaxAge } = counters
@@ -121,6 +125,22 @@ export function createMetrics({ version, states, feeds, tabs, front }: MetricsOp
   function common(name: string, help: string, label: string) {
     return { name: `spa_reloader_${name}`, help, labelNames: label ? [label] : [], registers: [registry] }
   }
+}
+
+function refused({ malformed, headBytes, headLines, headTime }: Readonly<Counters>): Reading {
+  return [
+    ['malformed', malformed],
+    ['head_bytes', headBytes],
+    ['head_lines', headLines],
+    ['head_time', headTime],
+  ]
+}
+
+function waits({ waitsBuffer, waitsPipelined }: Readonly<Counters>): Reading {
+  return [
+    ['buffer', waitsBuffer],
+    ['pipelined', waitsPipelined],
+  ]
 }
 
 function readings(reading: Reading, label: string): [labels: Record<string, string>, value: number][] {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import * as names from '../protocol/names.ts'
+import { readConfig } from '../sidecar/config.ts'
 import { manifests } from './tier2/installation.ts'
 
 const configuration = readFileSync('docs/configuration.md', 'utf8')
@@ -19,6 +20,41 @@ t.test('every variable and annotation in docs/configuration.md is a name', async
   const known = new Set(leaves(names).map(String))
   for (const [, name = ''] of configuration.matchAll(/`(SPA_[A-Z_]+|spa-reloader\.io\/[a-z]+)`/g))
     t.ok(known.has(name), name)
+})
+
+t.test('the defaults that the documents name are those of the code', async t => {
+  const config = readConfig({
+    SPA_NAMESPACE: 'shop',
+    SPA_NAME: 'web',
+    SPA_HASH: '6c487dcc49',
+    SPA_POD_IP: '10.0.0.7',
+    SPA_APP_PORT: '8080',
+  })
+  const limits: [variable: string, unit: string, value: number][] = [
+    ['SPA_MAX_CONNECTIONS', '', config.maxConnections],
+    ['SPA_MAX_HEAD_KIB', ' KiB', config.maxHeadBytes / 1024],
+    ['SPA_MAX_HEAD_LINES', '', config.maxHeadLines],
+    ['SPA_HEAD_SEC', ' s', config.headMs / 1_000],
+    ['SPA_BUFFER_KIB', ' KiB', config.maxBufferBytes / 1024],
+    ['SPA_MAX_PIPELINED', '', config.maxAwaited],
+    ['SPA_CACHE_MIB', ' MiB', config.cacheBytes / 1024 / 1024],
+  ]
+  const front = readFileSync('docs/front.md', 'utf8')
+  const section = front.slice(front.indexOf('## Limits'))
+  for (const [variable, unit, value] of limits) {
+    const told = `\`${variable}\`: ${value.toLocaleString('en')}${unit}`
+    t.match(section, new RegExp(`${told}[ ;]`), `front.md: ${told}`)
+    t.match(
+      configuration,
+      new RegExp(`\\| \`${variable}\` +\\| \`${value}\` `),
+      `configuration.md: ${variable}`,
+    )
+  }
+  for (const [, variable = ''] of section.matchAll(/`(SPA_[A-Z_]+)`/g))
+    t.ok(
+      limits.some(([name]) => name === variable),
+      `${variable} is compared`,
+    )
 })
 
 t.test('the manifests use the names of the code', async t => {

@@ -12,7 +12,8 @@ import { abandonExchange, changeAnswer, endExchange } from './exchange.ts'
 import type { Exchange, ExchangeSurroundings } from './exchange.ts'
 import { kindOf, pathOf } from './kind.ts'
 import type { Kind } from './kind.ts'
-import { refusals, versionTarget } from './request.ts'
+import type { Limits } from './limits.ts'
+import { limitOf, refusals, versionTarget } from './request.ts'
 import type { Refusal, Request } from './request.ts'
 import { createRequests } from './requests.ts'
 import { cut } from './tunnel.ts'
@@ -27,6 +28,7 @@ export interface Surroundings extends ExchangeSurroundings {
   /** Names the version in the ETags of its pages. */
   tag: () => string
   tunnels: Tunnels
+  limits: Limits
   isDraining(): boolean
   log: Log
   /** The connection has closed, or a tunnel has taken its sockets over. */
@@ -59,25 +61,17 @@ const flushMs = 60_000 // for a client that never reads its last answer; besides
 const lingerMs = 2_000 // time for the client to read our last bytes: closing over unread ones resets them (RFC 9112 §9.6)
 const graceMs = { least: 1_000, most: 2_000 } // a request that is on its way while we drain still gets an answer
 const idleMs = 600_000 // only where there is no app connection whose end could be mirrored; load balancers use 60-75 s
-const maxAwaited = 64
-const maxHeldBytes = 64 * 1024
 const none: Buffer = Buffer.alloc(0)
 
 export function createConnection(client: Socket, around: Surroundings): Connection {
-  const { counters, log } = around
+  const { counters, limits, log } = around
   const connection: Connection = { drain: watchIdle, close: destroy }
   const peer =
     around.edits.forwarded === 'add' ? client.remoteAddress?.replace(/^::ffff:(?=[\d.]+$)/, '') : undefined
-  const requests = createRequests({
-    isBusy,
-    begin,
-    write: writeApp,
-    endBody,
-    end: endApp,
-    refuse,
-    surplus,
-    leave: spliceWhole,
-  })
+  const requests = createRequests(
+    { isBusy, begin, write: writeApp, endBody, end: endApp, refuse, surplus, leave: spliceWhole },
+    limits,
+  )
   const answers = createAnswers({
     awaited: () => awaited[0]?.method,
     begin: beginAnswer,
@@ -135,7 +129,11 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   }
 
   function isBusy(): boolean {
-    return !isUnframed && (isSwitching || turn !== undefined || awaited.length >= maxAwaited)
+    if (isUnframed) return false
+    if (isSwitching || turn !== undefined) return true
+    if (awaited.length < limits.maxAwaited) return false
+    counters.waitsPipelined++
+    return true
   }
 
   function begin(request: Request): Buffer | undefined | 'ours' | 'done' {
@@ -197,10 +195,11 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   /** Reads on only while the app takes what comes, and while not too much is held. */
   function pace(): void {
     if (isOver) return
-    const isFull = app?.writableNeedDrain === true || requests.heldBytes() >= maxHeldBytes
+    const isFull = app?.writableNeedDrain === true || requests.heldBytes() >= limits.maxBufferBytes
     if (isFull === client.isPaused()) return
-    if (isFull) client.pause()
-    else client.resume()
+    if (!isFull) return void client.resume()
+    counters.waitsBuffer++
+    client.pause()
   }
 
   function onClientEnd(): void {
@@ -239,7 +238,9 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     client.cork()
     answers.take(chunk)
     client.uncork()
-    if (client.writableNeedDrain && !isOver) app?.pause()
+    if (!client.writableNeedDrain || isOver || !app) return
+    counters.waitsBuffer++
+    app.pause()
   }
 
   function onClientDrain(): void {
@@ -358,7 +359,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (parts.length > 1) client.uncork()
     if (isEnd) finish()
     else if (!app) watchForgotten()
-    if (isEnd || client.writableLength < maxHeldBytes) return !isEnd
+    if (isEnd || client.writableLength < limits.maxBufferBytes) return !isEnd
     // A client that asks on and does not read must not make us hold more and more for it.
     turn = { take: () => {}, resume: () => endTurn(false) }
     return false
@@ -424,7 +425,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   // Ends
 
   function refuse(refused: Refusal, isInBody = false): void {
-    counters.malformed++
+    counters[limitOf(refused) ?? 'malformed']++
     log('request refused', { code: 'request_refused', status: refused.status, why: refused.why })
     endWithAwaited()
     if (!isInBody) {

@@ -25,8 +25,16 @@ export interface Counters {
   opaque: number
   /** Connections to the app that failed before a byte was sent. */
   refusedDials: number
-  /** Requests that were refused as malformed, too large or too slow. */
+  /** Requests that were refused as malformed. */
   malformed: number
+  /** Requests refused because their head was too large, had too many lines, or took too long. */
+  headBytes: number
+  headLines: number
+  headTime: number
+  /** Times that a sender waited because the receiver had not read what was sent. */
+  waitsBuffer: number
+  /** Times that requests waited because too many before them had no answer yet. */
+  waitsPipelined: number
   /** Answers passed on until their connection closed, because they could not be framed. */
   unframed: number
   /** Bytes from clients, of connections that have closed. */
@@ -50,6 +58,11 @@ export function createCounters(): Counters {
     opaque: 0,
     refusedDials: 0,
     malformed: 0,
+    headBytes: 0,
+    headLines: 0,
+    headTime: 0,
+    waitsBuffer: 0,
+    waitsPipelined: 0,
     unframed: 0,
     bytesIn: 0,
     bytesOut: 0,

@@ -10,6 +10,7 @@ import type { Connection } from './connection.ts'
 import { createCounters } from './counters.ts'
 import type { Counters } from './counters.ts'
 import type { EditOptions } from './edits.ts'
+import type { Limits } from './limits.ts'
 import { accepts, isListening as appListens } from './listening.ts'
 import { createTunnels } from './tunnel.ts'
 import { turnAway } from './turn-away.ts'
@@ -29,6 +30,7 @@ export interface FrontOptions {
   tag: () => string
   edits: EditOptions
   cache: { maxBytes: number; maxEntries: number }
+  limits: Limits
   /** Client connections at a time; one more is answered with 503. */
   maxConnections: number
   log: Log
@@ -56,15 +58,6 @@ export interface Front {
 const lookMs = 50 // while waiting for the app only
 const keepAliveMs = 60_000 // the kernel's probes find peers that have gone without a word; an app's own probes end at us
 const backlog = 4096 // tabs come back all at once; the kernel takes the smaller of this and somaxconn
-const highWaterMark = 64 * 1024 // in flight per direction
-
-const socketOptions = {
-  allowHalfOpen: true,
-  noDelay: true,
-  keepAlive: true,
-  keepAliveInitialDelay: keepAliveMs,
-  highWaterMark,
-} as const
 
 export function createFront({
   listen,
@@ -74,6 +67,13 @@ export function createFront({
   maxConnections,
   ...options
 }: FrontOptions): Front {
+  const socketOptions = {
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveMs,
+    highWaterMark: options.limits.maxBufferBytes,
+  } as const
   const counters = createCounters()
   const cache = caps.maxBytes > 0 ? createCache({ ...caps, counters }) : undefined
   const connections = new Set<Connection>()
@@ -141,7 +141,7 @@ export function createFront({
 
   async function startListening(): Promise<void> {
     if (isListening()) return
-    const starting = createServer({ ...socketOptions }, accept)
+    const starting = createServer(socketOptions, accept)
     const error = await new Promise<NodeJS.ErrnoException | undefined>(resolve => {
       starting.once('error', resolve)
       starting.listen({ port: listen.port, ...(listen.address && { host: listen.address }), backlog }, () =>

@@ -27,7 +27,7 @@ const LF = 10
 const empty = Buffer.alloc(0)
 const blankLine = Buffer.from('\r\n\r\n')
 
-export function createHeadReader(): HeadReader {
+export function createHeadReader(maxBytes: number = maxHeadBytes): HeadReader {
   let store = empty
   let length = 0
 
@@ -36,7 +36,7 @@ export function createHeadReader(): HeadReader {
   function read(chunk: Buffer, from: number): WholeHead | 'more' | HeadFault {
     if (length === 0) {
       const end = endOfHead(chunk, from, from)
-      if (end !== -1 && end - from <= maxHeadBytes) {
+      if (end !== -1 && end - from <= maxBytes) {
         return {
           bytes: from === 0 && end === chunk.length ? chunk : chunk.subarray(from, end),
           end,
@@ -48,7 +48,7 @@ export function createHeadReader(): HeadReader {
     append(chunk, from)
     const collected = held()
     const end = endOfHead(collected, 0, Math.max(0, before - 3))
-    if (end === -1 || end > maxHeadBytes) return faultOf(collected, before) ?? 'more'
+    if (end === -1 || end > maxBytes) return faultOf(collected, before, maxBytes) ?? 'more'
     store = empty
     length = 0
     return {
@@ -89,12 +89,12 @@ export function skipEmptyLines(bytes: Buffer, from: number): number {
 }
 
 /** Tells early what can no longer become a head: its empty line might never come. */
-function faultOf(bytes: Buffer, from: number): HeadFault | undefined {
+function faultOf(bytes: Buffer, from: number, maxBytes: number): HeadFault | undefined {
   for (let at = bytes.indexOf(LF, from); at !== -1; at = bytes.indexOf(LF, at + 1)) {
     if (bytes[at - 1] !== CR) return 'bare-lf'
   }
-  if (bytes.length <= maxHeadBytes) return undefined
+  if (bytes.length <= maxBytes) return undefined
   const start = skipEmptyLines(bytes, 0)
   const lineEnd = bytes.indexOf(LF, start)
-  return lineEnd === -1 || lineEnd > maxHeadBytes ? 'long-line' : 'too-large'
+  return lineEnd === -1 || lineEnd > maxBytes ? 'long-line' : 'too-large'
 }

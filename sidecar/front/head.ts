@@ -8,6 +8,7 @@ export interface Head {
   lines: number[]
 }
 
+/** Of every answer's head; of a request's they are the defaults. */
 export const maxHeadBytes = 64 * 1024
 export const maxHeadLines = 200
 

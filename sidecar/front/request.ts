@@ -36,7 +36,7 @@ export const refusals = {
 const SP = 32
 
 /** Takes the bytes of a whole head, with the empty lines before it. */
-export function parseRequest(bytes: Buffer): Request | Refusal {
+export function parseRequest(bytes: Buffer, maxLines: number = maxHeadLines): Request | Refusal {
   const start = skipEmptyLines(bytes, 0)
   let at = start
   while (isTokenByte(bytes[at])) at++
@@ -54,7 +54,7 @@ export function parseRequest(bytes: Buffer): Request | Refusal {
   if (version[5] !== '1' || version[7]! > '1') return { status: 505, why: 'version' }
   const minor = version[7] === '1' ? 1 : 0
 
-  if (lines.length > maxHeadLines * 3) return { status: 431, why: 'too-many-lines' }
+  if (lines.length > maxLines * 3) return { status: 431, why: 'too-many-lines' }
   const head = { bytes, lines }
   const hosts = fields(head, 'host')
   if (hosts.length > 1 || (hosts.length === 0 && minor === 1)) return bad('host')
@@ -77,6 +77,21 @@ export function parseRequest(bytes: Buffer): Request | Refusal {
 /** The answer to a head that will never be whole. */
 export function refusalOf(fault: HeadFault): Refusal {
   return faults[fault]
+}
+
+/** The limit that the request goes beyond; undefined where it is malformed. */
+export function limitOf({ why }: Refusal): 'headBytes' | 'headLines' | 'headTime' | undefined {
+  switch (why) {
+    case 'long-line':
+    case 'too-large':
+      return 'headBytes'
+    case 'too-many-lines':
+      return 'headLines'
+    case 'slow-head':
+      return 'headTime'
+    default:
+      return undefined
+  }
 }
 
 const faults = {

@@ -4,6 +4,7 @@
 import { createBody } from './body.ts'
 import type { Body, BodyFault } from './body.ts'
 import { createHeadReader } from './head-reader.ts'
+import type { Limits } from './limits.ts'
 import { parseRequest, refusalOf } from './request.ts'
 import type { Refusal, Request } from './request.ts'
 import { sniff } from './sniff.ts'
@@ -53,11 +54,13 @@ const bodyRefusals = {
   trailer: { status: 431, why: 'trailer' },
 } as const satisfies Record<BodyFault, Refusal>
 
-const headMs = 15_000 // slow heads are freed within 15 s; an honest one comes in one go
 const wordMs = 1_000 // for a client that speaks something else and waits for an answer to a single word
 
-export function createRequests(sink: RequestSink): Requests {
-  const heads = createHeadReader()
+export function createRequests(
+  sink: RequestSink,
+  { maxHeadBytes, maxHeadLines, headMs }: Pick<Limits, 'maxHeadBytes' | 'maxHeadLines' | 'headMs'>,
+): Requests {
+  const heads = createHeadReader(maxHeadBytes)
   let body: Body | undefined
   /** What came while the sink was busy. */
   let held: Buffer[] = []
@@ -151,7 +154,7 @@ export function createRequests(sink: RequestSink): Requests {
         write(chunk, written, at)
         return head === 'more' ? awaitRest() : refuseHead(refusalOf(head), heads.held())
       }
-      const request = parseRequest(head.bytes)
+      const request = parseRequest(head.bytes, maxHeadLines)
       if ('status' in request) {
         write(chunk, written, at)
         if (!isHttp) held = [head.bytes, chunk.subarray(head.end)]

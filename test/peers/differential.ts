@@ -4,6 +4,7 @@
 
 import t from 'tap'
 import { field, has } from '../../sidecar/front/head.ts'
+import { defaultLimits } from '../../sidecar/front/limits.ts'
 import type { Request } from '../../sidecar/front/request.ts'
 import { createRequests } from '../../sidecar/front/requests.ts'
 import { createMessages } from '../sidecar/front/messages.ts'
@@ -82,36 +83,39 @@ function readOurs(text: string): OurRead {
   let written = ''
   let start = 0
   let request: Request | undefined
-  const reader = createRequests({
-    isBusy: () => false,
-    begin(next) {
-      request = next
-      const { method, target, body } = next
-      read.requests.push({
-        method,
-        target,
-        body: '',
-        isWhole: body === 0,
-        isOdd: isOdd(next),
-        mayEnd: next.minor === 0 || has(next, 'connection'),
-      })
-      if (body === 0) start += next.bytes.length
-      read.hasStopped = next.isLast
-      return undefined
+  const reader = createRequests(
+    {
+      isBusy: () => false,
+      begin(next) {
+        request = next
+        const { method, target, body } = next
+        read.requests.push({
+          method,
+          target,
+          body: '',
+          isWhole: body === 0,
+          isOdd: isOdd(next),
+          mayEnd: next.minor === 0 || has(next, 'connection'),
+        })
+        if (body === 0) start += next.bytes.length
+        read.hasStopped = next.isLast
+        return undefined
+      },
+      write: bytes => void (written += bytes.toString('latin1')),
+      endBody() {
+        const last = read.requests.at(-1)!
+        const body = written.slice(start + request!.bytes.length)
+        last.isWhole = true
+        last.body = request!.body === 'chunked' ? withoutChunks(body) : body
+        start = written.length
+      },
+      end: () => {},
+      surplus: () => {},
+      refuse: () => void (read.isRefused = true),
+      leave: () => void (read.isOpaque = true),
     },
-    write: bytes => void (written += bytes.toString('latin1')),
-    endBody() {
-      const last = read.requests.at(-1)!
-      const body = written.slice(start + request!.bytes.length)
-      last.isWhole = true
-      last.body = request!.body === 'chunked' ? withoutChunks(body) : body
-      start = written.length
-    },
-    end: () => {},
-    surplus: () => {},
-    refuse: () => void (read.isRefused = true),
-    leave: () => void (read.isOpaque = true),
-  })
+    defaultLimits,
+  )
   reader.take(Buffer.from(text, 'latin1'))
   if (!read.isRefused) reader.end()
   reader.close()

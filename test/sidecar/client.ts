@@ -15,6 +15,7 @@ import { pageOfAnswer } from '../../client/identity.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
 import { createCurrent } from '../../sidecar/current.ts'
 import { createFront } from '../../sidecar/front/front.ts'
+import { defaultLimits } from '../../sidecar/front/limits.ts'
 import { pageIdentity } from '../../sidecar/identity.ts'
 import { createVersionServer } from '../../sidecar/server/server.ts'
 import { runDir } from './run-dir.ts'
@@ -137,6 +138,7 @@ async function startPod(t: Test, { hash }: { hash: string }) {
     versionSocket: socketPath,
     cache: { maxBytes: 0, maxEntries: 0 },
     maxConnections: 1_000,
+    limits: defaultLimits,
     serverTiming: () => pageIdentity('web', hash, current.state()),
     stamp: `web-${hash}`,
     tag: () => `web-${hash}`,

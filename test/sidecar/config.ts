@@ -1,5 +1,6 @@
 import t from 'tap'
 import { readConfig, readMode, readRunDir } from '../../sidecar/config.ts'
+import type { Config } from '../../sidecar/config.ts'
 
 const given = {
   SPA_NAMESPACE: 'shop',
@@ -30,6 +31,11 @@ t.test('what injection must set is enough, and the rest has its default', async 
     page: 'plain',
     cacheBytes: 16 * 1024 * 1024,
     maxConnections: 10_000,
+    maxHeadBytes: 64 * 1024,
+    maxHeadLines: 200,
+    headMs: 15_000,
+    maxBufferBytes: 64 * 1024,
+    maxAwaited: 64,
     drainMs: 25_000,
     maxTabs: 6_000,
     heartbeatMs: 25_000,
@@ -39,23 +45,42 @@ t.test('what injection must set is enough, and the rest has its default', async 
   t.equal(readRunDir({ SPA_RUN_DIR: '/tmp/run' }), '/tmp/run')
 })
 
+/** Every variable with another value than its default. */
+const changed = {
+  ...given,
+  SPA_POD_IP: 'fd00::7',
+  SPA_FRONT_PORT: '14030',
+  SPA_ADMIN_PORT: '14031',
+  SPA_LISTEN_ADDRESS: '127.0.0.1',
+  SPA_POD_DIR: '/tmp/pod',
+  SPA_RUN_DIR: '/tmp/run',
+  SPA_FEED: 'watch',
+  SPA_EXPOSE: 'id',
+  SPA_FORWARDED: 'off',
+  SPA_REVALIDATE: 'off',
+  SPA_MISSING: 'off',
+  SPA_PAGE: 'stamp',
+  SPA_CACHE_MIB: '0',
+  SPA_MAX_CONNECTIONS: '7',
+  SPA_MAX_HEAD_KIB: '8',
+  SPA_MAX_HEAD_LINES: '50',
+  SPA_HEAD_SEC: '2',
+  SPA_BUFFER_KIB: '4',
+  SPA_MAX_PIPELINED: '1',
+  SPA_DRAIN_SEC: '0',
+  SPA_MAX_TABS: '5',
+  SPA_HEARTBEAT_SEC: '1',
+  SPA_MAX_AGE_SEC: '60',
+}
+/** What has no default. */
+const required = new Set(['namespace', 'name', 'hash', 'appPort'])
+
 t.test('every option is read', async t => {
-  const config = readConfig({
-    ...given,
-    SPA_POD_IP: 'fd00::7',
-    SPA_FRONT_PORT: '14030',
-    SPA_ADMIN_PORT: '14031',
-    SPA_LISTEN_ADDRESS: '127.0.0.1',
-    SPA_POD_DIR: '/tmp/pod',
-    SPA_RUN_DIR: '/tmp/run',
-    SPA_FEED: 'watch',
-    SPA_EXPOSE: 'id',
-    SPA_FORWARDED: 'off',
-    SPA_DRAIN_SEC: '0',
-    SPA_MAX_TABS: '5',
-    SPA_HEARTBEAT_SEC: '1',
-    SPA_MAX_AGE_SEC: '60',
-  })
+  const config = readConfig(changed)
+  const standard = readConfig(given)
+  for (const [name, value] of Object.entries(config))
+    if (!required.has(name))
+      t.not(value, standard[name as keyof Config], `${name} has a value of its own here`)
   t.match(config, { podIP: 'fd00::7', frontPort: 14030, adminPort: 14031, listenAddress: '127.0.0.1' })
   t.match(config, {
     podDir: '/tmp/pod',
@@ -64,6 +89,14 @@ t.test('every option is read', async t => {
     expose: 'id',
     forwarded: 'off',
     drainMs: 0,
+  })
+  t.match(config, { revalidate: 'off', missing: 'off', page: 'stamp', cacheBytes: 0, maxConnections: 7 })
+  t.match(config, {
+    maxHeadBytes: 8_192,
+    maxHeadLines: 50,
+    headMs: 2_000,
+    maxBufferBytes: 4_096,
+    maxAwaited: 1,
   })
   t.match(config, { maxTabs: 5, heartbeatMs: 1_000, maxAgeMs: 60_000 })
   t.equal(readConfig({ ...given, SPA_LISTEN_ADDRESS: '' }).listenAddress, undefined, 'empty is unset')
@@ -92,6 +125,12 @@ t.test('a variable that is wrong is named', async t => {
     SPA_FEED: ['Watch', 'file'],
     SPA_EXPOSE: ['none'],
     SPA_FORWARDED: ['on'],
+    SPA_MAX_CONNECTIONS: ['0'],
+    SPA_MAX_HEAD_KIB: ['0', '64k', '1025'],
+    SPA_MAX_HEAD_LINES: ['9'],
+    SPA_HEAD_SEC: ['0', '301'],
+    SPA_BUFFER_KIB: ['3'],
+    SPA_MAX_PIPELINED: ['0'],
     SPA_DRAIN_SEC: ['-1', '2.5', '10s'],
     SPA_MAX_TABS: ['0'],
     SPA_HEARTBEAT_SEC: ['0', '301'],

@@ -8,6 +8,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { createConnection } from '../../../sidecar/front/connection.ts'
 import { createCounters } from '../../../sidecar/front/counters.ts'
+import { defaultLimits } from '../../../sidecar/front/limits.ts'
 import { createTunnels } from '../../../sidecar/front/tunnel.ts'
 import type { Client } from './stage.ts'
 import { dial, get, ok, rawApp } from './stage.ts'
@@ -36,6 +37,7 @@ async function setUp(t: Test, serve: (app: Client) => void = () => {}) {
     tag: () => '',
     stamping: { isOff: false },
     cache: undefined,
+    limits: defaultLimits,
     edits: { forwarded: 'off', revalidate: 'add', missing: 'refuse', page: 'plain' },
     tunnels: createTunnels(() => {}),
     isDraining: () => isDraining,

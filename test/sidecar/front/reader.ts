@@ -1,6 +1,7 @@
 // Reads bytes as the front does, without a socket: what comes out is a text of notes (`<GET /1>`, `<400 head>`, `<end>`) and bytes.
 
 import { createAnswers } from '../../../sidecar/front/answers.ts'
+import { defaultLimits } from '../../../sidecar/front/limits.ts'
 import { createRequests } from '../../../sidecar/front/requests.ts'
 
 /** Feeds the chunks; returns all that came out, as one text. A sink that is never free again holds what follows. */
@@ -8,28 +9,31 @@ export function readRequests(chunks: Buffer[]): string {
   let out = ''
   let isBusy = false
   let isOver = false
-  const reader = createRequests({
-    isBusy: () => isBusy,
-    begin({ method, target, isSwitching }) {
-      out += `<${method} ${target}>`
-      isBusy = isSwitching
-      if (!target.includes('/__spa/')) return undefined
-      isBusy = true
-      return 'ours'
+  const reader = createRequests(
+    {
+      isBusy: () => isBusy,
+      begin({ method, target, isSwitching }) {
+        out += `<${method} ${target}>`
+        isBusy = isSwitching
+        if (!target.includes('/__spa/')) return undefined
+        isBusy = true
+        return 'ours'
+      },
+      write: bytes => void (out += bytes.toString('latin1')),
+      endBody: () => void (out += '<end of body>'),
+      end: () => void (out += '<end>'),
+      surplus: () => {},
+      refuse({ status }, isInBody) {
+        out += `<${status} ${isInBody ? 'body' : 'head'}>`
+        isOver = true
+      },
+      leave() {
+        out += '<leave>'
+        isOver = true
+      },
     },
-    write: bytes => void (out += bytes.toString('latin1')),
-    endBody: () => void (out += '<end of body>'),
-    end: () => void (out += '<end>'),
-    surplus: () => {},
-    refuse({ status }, isInBody) {
-      out += `<${status} ${isInBody ? 'body' : 'head'}>`
-      isOver = true
-    },
-    leave() {
-      out += '<leave>'
-      isOver = true
-    },
-  })
+    defaultLimits,
+  )
   let rest = Buffer.alloc(0)
   for (const chunk of chunks) {
     if (isOver) rest = Buffer.concat([rest, chunk])

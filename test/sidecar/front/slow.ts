@@ -2,20 +2,24 @@
 
 import { mock } from 'node:test'
 import t from 'tap'
+import { defaultLimits } from '../../../sidecar/front/limits.ts'
 import { createRequests } from '../../../sidecar/front/requests.ts'
 
 function reader() {
   const events: string[] = []
-  const requests = createRequests({
-    isBusy: () => false,
-    begin: ({ target }) => void events.push(target),
-    write: () => {},
-    endBody: () => {},
-    end: () => {},
-    surplus: () => {},
-    refuse: ({ status }) => void events.push(String(status)),
-    leave: () => void events.push('leave'),
-  })
+  const requests = createRequests(
+    {
+      isBusy: () => false,
+      begin: ({ target }) => void events.push(target),
+      write: () => {},
+      endBody: () => {},
+      end: () => {},
+      surplus: () => {},
+      refuse: ({ status }) => void events.push(String(status)),
+      leave: () => void events.push('leave'),
+    },
+    defaultLimits,
+  )
   return { events, requests, take: (text: string) => requests.take(Buffer.from(text)) }
 }
 

@@ -13,6 +13,8 @@ import type { Fields } from '../../../protocol/log.ts'
 import type { EditOptions } from '../../../sidecar/front/edits.ts'
 import { createFront } from '../../../sidecar/front/front.ts'
 import type { Front, FrontOptions } from '../../../sidecar/front/front.ts'
+import { defaultLimits } from '../../../sidecar/front/limits.ts'
+import type { Limits } from '../../../sidecar/front/limits.ts'
 
 export const serverTiming = 'spa;desc="web-6c487dcc49", spa-id;desc="9f2c"'
 
@@ -23,11 +25,16 @@ export interface Stage {
   dial(): Client
 }
 
+type StageOptions = Partial<Omit<FrontOptions, 'edits' | 'limits'>> & {
+  edits?: Partial<EditOptions>
+  limits?: Partial<Limits>
+}
+
 /** Opens a front before the app on that port. */
 export async function openFront(
   t: Test,
   appPort: number,
-  { edits, ...options }: Partial<Omit<FrontOptions, 'edits'>> & { edits?: Partial<EditOptions> } = {},
+  { edits, limits, ...options }: StageOptions = {},
 ): Promise<Stage> {
   const logged: Stage['logged'] = []
   const front = createFront({
@@ -35,6 +42,7 @@ export async function openFront(
     app: { host: '127.0.0.1', port: appPort },
     cache: { maxBytes: 1024 * 1024, maxEntries: 100 },
     maxConnections: 1_000,
+    limits: { ...defaultLimits, ...limits },
     versionSocket: '/nowhere/version.sock',
     serverTiming: () => serverTiming,
     stamp: 'web-6c487dcc49',
