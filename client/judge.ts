@@ -17,11 +17,16 @@ export function judge(id: string | null, release: Release | null): Verdict {
   return isCurrent || !release.sha256 ? 'current' : 'candidate'
 }
 
-/** Takes a page and a state; returns the page's id as the state has it now, or null when the state does not know the page. */
+/**
+ * Takes a page and a state; returns the page's id as the state has it now, or null when the state does not know the page: not its hash,
+ * or not the id that it carries, since a ReplicaSet that is used again may have pulled newer bytes than the state has heard of.
+ */
 export function resolveId(page: Page | null, release: Pick<StateMessage, 'known'> | null): string | null {
   const row = page && release?.known.find(([key]) => key === page.hash)
   if (!row || !release) return null
-  return (page.id ? latestId(release)(page.id) : row[1]) || null
+  if (!page.id) return row[1] || null
+  const id = latestId(release)(page.id)
+  return release.known.some(row => row[1] === id) ? id : null
 }
 
 /** Runtimes report several digests for one image, so a version may have got another id since. */

@@ -55,7 +55,7 @@ export function parseRecord(status: unknown): ReleaseRecord | undefined {
 
 function parseReplicaSetRecord(data: unknown): ReplicaSetRecord | undefined {
   if (!isObject(data)) return undefined
-  const { uid, hash, revision, containers, image, digests, id, idle, newestPod } = data
+  const { uid, hash, revision, containers, image, digests, id, formerIds, idle, newestPod } = data
   if (!isString(uid) || !isString(hash) || !isCount(revision) || !isString(image) || !isString(id))
     return undefined
   if (!areStrings(containers) || !areStrings(digests)) return undefined
@@ -67,6 +67,7 @@ function parseReplicaSetRecord(data: unknown): ReplicaSetRecord | undefined {
     image,
     digests,
     id,
+    formerIds: areStrings(formerIds) ? formerIds : [],
     idle: idle === true,
     newestPod: isString(newestPod) ? newestPod : '',
   }

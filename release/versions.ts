@@ -21,6 +21,8 @@ export interface ReplicaSetRecord {
   digests: string[]
   /** The version that it runs; '' until a pod has reported a digest. */
   id: string
+  /** The versions that it ran before it was used again with other bytes, the oldest first. */
+  formerIds: string[]
   /** It was scaled to 0, or given a new revision, and no pod has reported since: what it runs next may be other bytes. */
   idle: boolean
   /** When the newest pod of its finished rollout was created, RFC 3339 by the API server's clock; '' while it is under way. */
@@ -29,6 +31,9 @@ export interface ReplicaSetRecord {
 
 /** Tabs of older ones hold. 32 rows are about 3 KB of annotation; Kubernetes itself keeps 10 old ReplicaSets. */
 export const maxReplicaSets = 32
+
+/** Of a ReplicaSet, and of all rows: a tag that is pushed again and again, each time under a ReplicaSet that is used again. */
+export const maxFormerIds = 8
 
 /**
  * Takes the last records (oldest first), the ReplicaSets that exist now with the containers of their version as far as Services or
@@ -68,7 +73,7 @@ export function settleVersion(
   )
 }
 
-/** The rows that let a page find out its own version: by its hash, or by an id under which it was once served. */
+/** The rows that let a page find out its own version: by its hash, or by an id under which it was once served, which may be a former one. */
 export function knownRows(records: readonly ReplicaSetRecord[]): Known[] {
   // A ReplicaSet that was deleted and made again has the same hash: the later one counts, whatever its revision.
   const latest = new Map(records.map(record => [record.hash, record]))
@@ -81,6 +86,15 @@ export function knownRows(records: readonly ReplicaSetRecord[]): Known[] {
     const aliases = digests.filter(digest => !ids.has(digest))
     for (const key of [hash, ...aliases]) if (!rows.has(key)) rows.set(key, [key, id, revision])
   }
+  const former = records.flatMap(record =>
+    [...record.formerIds, ...(latest.get(record.hash) === record ? [] : [record.id])].map((id): Known => [
+      id,
+      id,
+      record.revision,
+    ]),
+  )
+  for (const row of former.filter(([id]) => id !== '' && !ids.has(id)).slice(-maxFormerIds))
+    if (!rows.has(row[0])) rows.set(row[0], row)
   return [...rows.values()]
 }
 
@@ -95,7 +109,8 @@ function observe(
   const images = imagesOf(replicaSet, containers)
   const image = images.join(' + ')
   const revision = Math.max(replicaSet.revision, last?.revision ?? 0) // a cache may lag; a revision never goes back
-  const fresh = { uid, hash, revision, containers, image, digests: [], id: '', idle: false, newestPod: '' }
+  const none = { digests: [], id: '', formerIds: [], idle: false, newestPod: '' }
+  const fresh = { uid, hash, revision, containers, image, ...none }
   const record = last ?? fresh
   const pinned = allOf(images.map(pinnedDigest))
   if (pinned) return { ...record, revision, image, digests: [pinned], id: pinned, idle: false }
@@ -105,10 +120,16 @@ function observe(
   // While it is in use, another digest is another name of the same bytes (a runtime lists several, nodes differ),
   // or a tag that moved under it: then nobody can say which pod answers, and the id stays. Used again, it may be a new version.
   const isOther = idle && !reports.some(({ digest }) => record.digests.includes(digest))
-  const known = isOther ? { ...fresh, digests: [] } : record
+  const known: ReplicaSetRecord = isOther ? { ...fresh, formerIds: formerIdsOf(record) } : record
   const names = reports.filter(({ createdAt }) => known.newestPod === '' || createdAt <= known.newestPod)
   const digests = [...new Set([...known.digests, ...names.map(({ digest }) => digest)])]
   return { ...known, revision, image, digests, idle: replicaSet.replicas === 0 }
+}
+
+function formerIdsOf({ id, formerIds }: ReplicaSetRecord): string[] {
+  return [...formerIds.filter(former => former !== id), id]
+    .filter(former => former !== '')
+    .slice(-maxFormerIds)
 }
 
 function imagesOf({ template: { spec } }: ReplicaSet, containers: readonly string[]): string[] {

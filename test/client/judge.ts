@@ -41,11 +41,21 @@ t.test('a page is judged by the state alone', async t => {
 t.test(
   'the id that a page carries counts before that of its hash: a tag may have moved under one ReplicaSet',
   async t => {
-    const known = [[a.hash, b.id, 3] as const]
+    const known = [[a.hash, b.id, 3] as const, [a.id, a.id, 3] as const]
     t.equal(resolveId(a, { known }), a.id)
     t.equal(resolveId(byHash(a), { known }), b.id)
     t.equal(judge(a.id, told({ ...b, hash: a.hash }, 3, 'ready', { known })), 'candidate')
     t.equal(isTarget(a, told({ ...b, hash: a.hash }, 3, 'ready', { known })), false)
+  },
+)
+
+t.test(
+  'a page whose id the state does not know holds, though it knows the hash: the state may be older',
+  async t => {
+    const known = [[a.hash, b.id, 3] as const]
+    t.equal(resolveId(a, { known }), null)
+    t.equal(judge(resolveId(a, { known }), told({ ...b, hash: a.hash }, 3, 'ready', { known })), 'unknown')
+    t.equal(isTarget(a, told({ ...a, id: b.id }, 3, 'ready', { known })), false)
   },
 )
 

@@ -1,6 +1,8 @@
 import t from 'tap'
 import { nextRelease } from '../../release/next.ts'
 import { parseRecord, toStatus } from '../../release/record.ts'
+import type { ReleaseRecord } from '../../release/record.ts'
+import { maxFormerIds } from '../../release/versions.ts'
 import { a, b, c, digest, onA, onB, onCanary, play, rollingToB, webA, webB, world } from './cluster.ts'
 
 const told = (record: {
@@ -257,12 +259,44 @@ t.test(
       known: [
         ['aaa', c, 3],
         ['bbb', b, 2],
+        [a, a, 3],
       ],
     })
     const empty = { ...onA, replicas: 0, replicaSets: [{ ...webA, replicas: 0 }], pods: [] }
     t.equal(play(onA, empty, replaced)[2]?.state.target.id, c, 'scaled to 0 and back')
   },
 )
+
+t.test('a version stays known when its ReplicaSet came to run other bytes, or was made again', async t => {
+  const empty = { ...onA, replicas: 0, replicaSets: [{ ...webA, replicas: 0 }], pods: [] }
+  const on = (digest: string) => ({ ...onA, pods: [{ hash: 'aaa', digest }] })
+  const rows = (record: ReleaseRecord | undefined) => record?.state.known.map(([key, id]) => [key, id])
+  const records = play(onA, empty, on(c), empty, on(b), empty, on(c))
+  t.same(rows(records[4]), [
+    ['aaa', b],
+    [a, a],
+    [c, c],
+  ])
+  t.same(
+    rows(records[6]),
+    [
+      ['aaa', c],
+      [a, a],
+      [b, b],
+    ],
+    'once more under the tag that it had',
+  )
+  const again = { ...on(c), revision: 2, replicaSets: [{ ...webA, uid: 'rs-again', revision: 2 }] }
+  const made = { ...again, pods: [{ hash: 'aaa', digest: c, replicaSet: 'rs-again' }] }
+  t.same(rows(play(onA, made)[1]), [
+    ['aaa', c],
+    [a, a],
+  ])
+  const digests = Array.from({ length: maxFormerIds + 3 }, (_, index) => index.toString(16).padStart(64, 'd'))
+  const pushed = play(onA, ...digests.flatMap(digest => [empty, on(digest)])).at(-1)
+  t.equal(pushed?.state.known.length, 1 + maxFormerIds)
+  t.same(pushed?.replicaSets[0]?.formerIds, digests.slice(-1 - maxFormerIds, -1), 'the newest of them')
+})
 
 t.test('a digest pinned in the spec is believed before any status', async t => {
   const image = `web@sha256:${b}`
