@@ -113,7 +113,8 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
   function open(): void {
     openedAt = env.now()
     silenceMs = silenceOf(25_000)
-    timer.arm(silenceMs, listen)
+    // A stream's first event comes at once: what passes its head only would keep it for ever.
+    if (at === rung.socket) timer.arm(silenceMs, listen)
     change(opened[at] ?? 'open')
   }
 
@@ -121,10 +122,9 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
     const message = parseMessage(data)
     heardAt = env.now()
     if (message?.type === 'unknown') return settleForPolling()
-    if (message?.type !== 'state') return
-    silenceMs = silenceOf(message.heartbeat_ms)
+    if (message?.type === 'state') silenceMs = silenceOf(message.heartbeat_ms)
     timer.arm(silenceMs, listen)
-    onState(message)
+    if (message?.type === 'state') onState(message)
   }
 
   /** While the line is open. */

@@ -106,6 +106,28 @@ t.test('neither comes through: it is asked for, every 5 minutes and when the tab
   t.equal(page.state.connection, 'polling')
 })
 
+t.test('a stream of which only the head comes through is no way, and is known for it in seconds', async t => {
+  const { tab, page } = await openBehind('no-sockets')
+  for (let streams = 1; streams <= 2; streams++) {
+    t.equal(tab.sources.length, streams)
+    tab.source().open()
+    await tab.clock.advance(15_000)
+    t.equal(tab.sources[streams - 1]?.isClosed, true)
+  }
+  await tab.clock.advance(5_000)
+  t.equal(page.state.connection, 'polling')
+})
+
+t.test('a stream whose first event is a heartbeat, as none is known yet, is kept', async t => {
+  const { tab, page } = await openBehind('no-sockets')
+  tab.source().open()
+  tab.source().say({ v: 1, type: 'heartbeat' })
+  await tab.clock.advance(60_000)
+  t.equal(page.state.connection, 'events')
+  await tab.clock.advance(3_000)
+  t.equal(tab.sources[0]?.isClosed, true, 'for as long as heartbeats come')
+})
+
 t.test('nothing is asked for while nobody looks', async t => {
   const { tab } = await openBehind('no-streams')
   const before = polls(tab)
