@@ -11,6 +11,7 @@ import { createCurrent } from './current.ts'
 import { createDrain } from './drain/drain.ts'
 import { createDrainSocket } from './drain/socket.ts'
 import { createFeeds } from './feed/feeds.ts'
+import { connectionsWithin, readOpenFiles } from './front/descriptors.ts'
 import { createFront } from './front/front.ts'
 import { pageIdentity, pageTag } from './identity.ts'
 import { createMetrics } from './metrics.ts'
@@ -44,6 +45,15 @@ async function standalone(): Promise<() => Promise<void>> {
   return startStandalone({ environment: process.env, version: VERSION, log })
 }
 
+/** What is configured, or as many as the process has file descriptors for. */
+async function connectionCap({ maxConnections, maxTabs }: Config): Promise<number> {
+  const openFiles = await readOpenFiles()
+  const fitting = openFiles === undefined ? maxConnections : connectionsWithin(openFiles, maxTabs)
+  if (fitting >= maxConnections) return maxConnections
+  log('connection cap lowered', { code: 'connections_lowered', from: maxConnections, to: fitting, openFiles })
+  return fitting
+}
+
 /** Starts everything; returns what ends it. */
 async function run(config: Config): Promise<() => Promise<void>> {
   const { name, hash, listenAddress, podIP, appPort, runDir, drainMs } = config
@@ -61,7 +71,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     tag: () => pageTag(name, hash, current.state()),
     edits: config,
     limits: config,
-    maxConnections: config.maxConnections,
+    maxConnections: await connectionCap(config),
     cache: { maxBytes: config.cacheBytes, maxEntries: maxCached },
     log,
   })

@@ -7,6 +7,7 @@ import { copyFileSync, mkdirSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createServer, get as httpGet } from 'node:http'
 import { join } from 'node:path'
+import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { WebSocket } from 'ws'
@@ -39,7 +40,7 @@ const page: RequestListener = (_, response) => response.setHeader('Content-Type'
 let pods = 0
 
 /** A pod with an address of its own: an app in this process, and the sidecar as another. */
-async function startPod(t: Test, change: Record<string, string> = {}, handle = page) {
+async function startPod(t: Test, change: Record<string, string> = {}, handle = page, openFiles?: number) {
   const address = `127.${20 + (process.pid % 200)}.${(process.pid >> 8) & 255}.${++pods}`
   const dir = runDir(t)
   const volume = createVolume(join(dir, 'pod'))
@@ -61,7 +62,7 @@ async function startPod(t: Test, change: Record<string, string> = {}, handle = p
     SPA_RUN_DIR: dir,
     ...change,
   }
-  const sidecar = run(t, 'sidecar', env)
+  const sidecar = run(t, 'sidecar', env, openFiles)
   await sidecar.says('sidecar started')
   return { address, app, volume, env, sidecar, endApp, get, admin, tab, preStop }
 
@@ -87,8 +88,10 @@ async function startPod(t: Test, change: Record<string, string> = {}, handle = p
   }
 }
 
-function run(t: Test, program: string, env: Record<string, string>) {
-  const child = spawn(process.execPath, [join(dist, `${program}.js`)], {
+function run(t: Test, program: string, env: Record<string, string>, openFiles?: number) {
+  const limit = openFiles ? `ulimit -n ${openFiles};` : ''
+  const command = [process.execPath, join(dist, `${program}.js`)]
+  const child = spawn('sh', ['-c', `${limit} exec "$@"`, 'sh', ...command], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -151,6 +154,17 @@ function openTab(url: string, headers: Record<string, string>) {
 
 const isPending = (promise: Promise<unknown>, ms: number) =>
   Promise.race([promise.then(() => false), new Promise<true>(resolve => setTimeout(() => resolve(true), ms))])
+
+t.test('a process that may open few files lowers its connection cap, says so, and serves', async t => {
+  const { sidecar, get, address } = await startPod(t, {}, page, 512)
+  const line = sidecar.lines.find(line => line.includes('connection cap lowered')) ?? '{}'
+  t.match(JSON.parse(line), { code: 'connections_lowered', from: 10_000, to: 128, openFiles: 512 })
+  t.equal((await get('/')).status, 200)
+  const held = Array.from({ length: 128 }, () => connect(14_020, address))
+  t.teardown(() => held.forEach(socket => socket.destroy()))
+  await Promise.all(held.map(socket => once(socket, 'connect')))
+  t.equal((await get('/')).status, 503)
+})
 
 t.test('a wrong environment ends it at once with one line that names the variable', async t => {
   const given = {
