@@ -201,6 +201,25 @@ export const ablations: Ablation[] = [
     leadsTo: 'false alarm',
   },
   {
+    without:
+      'holding: a page goes by the id that it carries, though a state that knows its hash does not know that id',
+    rules: {
+      hear: (offer, message, isPresent) => shipped.hear(offer, believing(offer.page, message), isPresent),
+    },
+    scenario: 'a tag that was pushed again, and all pods scaled away and back',
+    cdn: true,
+    leadsTo: 'false alarm',
+  },
+  {
+    without: 'former ids: a version is forgotten when its ReplicaSet comes to run other bytes',
+    rules: {
+      hear: (offer, message, isPresent) => shipped.hear(offer, withoutFormer(message), isPresent),
+    },
+    scenario: 'a rollout, and a rollback to a tag that was pushed again',
+    cdn: true,
+    leadsTo: 'miss',
+  },
+  {
     without: 'what is live: only the target counts as current',
     rules: {
       hear: (offer, message, isPresent) => shipped.hear(offer, { ...message, live: [] }, isPresent),
@@ -273,4 +292,15 @@ function knowing(page: Page, message: StateMessage): StateMessage {
     ...message,
     known: [...message.known, [page.hash, page.id ?? digest('0'), 0]],
   }
+}
+
+function believing(page: Page, message: StateMessage): StateMessage {
+  const { id, hash } = page ?? {}
+  if (!id || !message.known.some(([key]) => key === hash) || message.known.some(row => row.includes(id)))
+    return message
+  return { ...message, known: [...message.known, [id, id, 0]] }
+}
+
+function withoutFormer(message: StateMessage): StateMessage {
+  return { ...message, known: message.known.filter(([key, id]) => key !== id) }
 }

@@ -196,6 +196,8 @@ export function createHistory() {
   /** `stuck`: the pods that are added never become ready. */
   function scale(name: string, replicas: number, { stuck = false } = {}): void {
     const deployment = get(name)
+    // Pods that come after none are admitted with a state that is later than the ones that went.
+    if (current(name).length === 0) begun = snapshots.length
     deployment.replicas = replicas
     deployment.observed = ++deployment.generation
     while (current(name).length < replicas) start(name)

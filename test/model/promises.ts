@@ -2,7 +2,7 @@
 
 import { bytesOf } from './cluster.ts'
 import type { Bytes, PodFacts, Snapshot } from './cluster.ts'
-import type { Answer } from './network.ts'
+import type { Answer, Told } from './network.ts'
 import type { State } from './world.ts'
 
 /** `late`: no failure, but the one window that is left: another rollout has begun and the tab could not know it yet. */
@@ -14,7 +14,7 @@ export interface Failure {
 }
 
 export function createPromises(snapshots: readonly Snapshot[], cdn: boolean) {
-  return { ofSettled, ofOffer, ofReload, served }
+  return { ofSettled, ofOffer, ofReload, served, toldWhile }
 
   /**
    * A tab is told of the version that is live, or is current. Two hold, since nobody can know any more what they are: one whose ReplicaSet has
@@ -94,6 +94,12 @@ export function createPromises(snapshots: readonly Snapshot[], cdn: boolean) {
       for (const pod of serving)
         if (!pods.has(`${pod.hash} ${pod.bytes}`)) pods.set(`${pod.hash} ${pod.bytes}`, pod)
     return [...pods.values()]
+  }
+
+  /** What was told while a pod was there. */
+  function toldWhile({ name }: PodFacts, told: Told[] | undefined): Told[] | undefined {
+    const left = snapshots.findLast(({ pods }) => pods.some(pod => pod.name === name))
+    return told?.filter(({ at }) => at <= (left?.begun ?? 0))
   }
 
   /** All that a page can know of itself is the ReplicaSet that it came from. */

@@ -59,6 +59,15 @@ export const scenarios = {
     history.scale('web', 2)
     history.rollOut('web', b)
   }),
+  'a tag that was pushed again, and all pods scaled away and back': scenario(history => {
+    history.push('web', 'E')
+    history.scale('web', 0)
+    history.scale('web', 2)
+  }),
+  'a rollout, and a rollback to a tag that was pushed again': scenario(history => {
+    history.rollOut('web', b)
+    history.rollOut('web', { ...a, bytes: 'E' })
+  }),
   'a rollout, and then more pods, which never start': scenario(history => {
     history.rollOut('web', b)
     history.scale('web', 3, { stuck: true })

@@ -324,7 +324,7 @@ export function createGame(
     }
     if (cdn)
       for (const pod of promises.served(at))
-        for (const held of network.holdings(pod, controller.told[pod.deployment]))
+        for (const held of network.holdings(pod, promises.toldWhile(pod, controller.told[pod.deployment])))
           add(pod, held, false, 'a cache')
     return [...found.values()]
   }
