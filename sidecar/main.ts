@@ -80,7 +80,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     states: current,
     feeds,
     tabs: server.tabs,
-    front: front.counters,
+    front,
   })
   const admin = createAdmin({ address: listenAddress, port: config.adminPort, unready, metrics })
   const drain = createDrain({ front, server, drainMs, log })

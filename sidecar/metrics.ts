@@ -2,6 +2,7 @@
 
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Counters } from './front/counters.ts'
+import type { Front } from './front/front.ts'
 import type { Feeds } from './feed/feeds.ts'
 import type { VersionServer } from './server/server.ts'
 import type { States } from './states.ts'
@@ -20,7 +21,7 @@ export interface MetricsOptions {
   feeds: Pick<Feeds, 'errors'>
   tabs: VersionServer['tabs']
   /** There is none in the standalone mode. */
-  front?: Readonly<Counters>
+  front?: Pick<Front, 'counters' | 'cached'>
 }
 
 const frontCounters = [
@@ -78,8 +79,10 @@ export function createMetrics({ version, states, feeds, tabs, front }: MetricsOp
   if (front) tellFront(front)
   return { text: () => registry.metrics(), contentType: registry.contentType }
 
-  function tellFront(front: Readonly<Counters>): void {
+  function tellFront({ counters: front, cached }: Pick<Front, 'counters' | 'cached'>): void {
     gauge('front_open', 'Client connections that are open.', () => front.open)
+    gauge('front_cached_bytes', "What is in memory of the app's assets.", () => cached().bytes)
+    gauge('front_cached_entries', 'Answers in memory.', () => cached().entries)
     for (const [name, key, help] of frontCounters) counter(`front_${name}_total`, help, () => front[key])
     counter('front_refused_total', 'Requests refused, by what they went beyond.', () => refused(front), 'why')
     counter('front_waits_total', 'Times that a sender had to wait, by the limit.', () => waits(front), 'why')

@@ -155,6 +155,20 @@ function openTab(url: string, headers: Record<string, string>) {
 const isPending = (promise: Promise<unknown>, ms: number) =>
   Promise.race([promise.then(() => false), new Promise<true>(resolve => setTimeout(() => resolve(true), ms))])
 
+t.test('the metrics tell what is in memory, and how often it was asked for', async t => {
+  const { get, admin } = await startPod(t, {}, (_, response) =>
+    response.setHeader('Cache-Control', 'max-age=31536000, immutable').end('export {}'),
+  )
+  t.match((await admin('/metrics')).body, /^spa_reloader_front_cached_entries 0$/m)
+  await get('/assets/index-BpZ1z3aQ.js')
+  await get('/assets/index-BpZ1z3aQ.js')
+  const { body } = await admin('/metrics')
+  t.match(body, /^spa_reloader_front_cached_entries 1$/m)
+  t.match(body, /^spa_reloader_front_cached_bytes [1-9]\d+$/m)
+  t.match(body, /^spa_reloader_front_cache_hits_total 1$/m)
+  t.match(body, /^spa_reloader_front_refused_total\{why="head_time"\} 0$/m)
+})
+
 t.test('a process that may open few files lowers its connection cap, says so, and serves', async t => {
   const { sidecar, get, address } = await startPod(t, {}, page, 512)
   const line = sidecar.lines.find(line => line.includes('connection cap lowered')) ?? '{}'
