@@ -45,6 +45,37 @@ export function pageOfAnswer({ ok, headers }: Pick<Response, 'ok' | 'headers'>):
   return ok ? pageOf(parseServerTiming(headers.get('server-timing') ?? '')) : null
 }
 
+const maxBytes = 16_384
+
+/**
+ * Takes the answer to a request for a document; returns the page that it carries, or null. Where something on the way has taken off
+ * Server-Timing, the document's own `<meta name="spa-version">` says it, within its first 16 KiB. The rest is not waited for.
+ */
+export async function pageOfDocument(answer: Response): Promise<Page | null> {
+  const page = pageOfAnswer(answer)
+  if (page || !answer.ok) {
+    answer.text().catch(() => {}) // read to its end, so that the connection can be used again
+    return page
+  }
+  const text = (await readBeginning(answer)).replace(/<!--[^]*?(?:-->|$)/g, '')
+  const meta = /<meta\s[^>]*\bname=["']?spa-version\b[^>]*/i.exec(text)?.[0] ?? ''
+  return parseVersion(/\bcontent=["']?([^\s"'>]*)/i.exec(meta)?.[1] ?? '')
+}
+
+async function readBeginning({ body }: Response): Promise<string> {
+  if (!body) return ''
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  while (text.length < maxBytes) {
+    const { value, done } = await reader.read()
+    if (done) break
+    text += decoder.decode(value, { stream: true })
+  }
+  reader.cancel().catch(() => {})
+  return text.slice(0, maxBytes)
+}
+
 interface Metric {
   readonly name: string
   readonly description: string

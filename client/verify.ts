@@ -4,7 +4,7 @@
 import { verifyDelay } from './backoff.ts'
 import type { Env } from './env.ts'
 import { get } from './get.ts'
-import { pageOfAnswer } from './identity.ts'
+import { pageOfDocument } from './identity.ts'
 import type { Page } from './identity.ts'
 import { createTimer } from './timer.ts'
 
@@ -88,12 +88,7 @@ function fetchDocument(env: Env, controller: AbortController): Promise<Page | nu
     credentials: 'same-origin',
     headers: { accept: 'text/html' },
   }
-  return get(env, origin + pathname, init, readAnswer, controller)
-}
-
-function readAnswer(answer: Response): Page | null {
-  answer.text().catch(() => {}) // read to its end, so that the connection can be used again
-  return pageOfAnswer(answer)
+  return get(env, origin + pathname, init, pageOfDocument, controller)
 }
 
 /** A worker that answers documents from its own cache goes on serving the old one until it has updated itself. */

@@ -3,6 +3,7 @@
 import t from 'tap'
 import { createLater } from './fixtures/later.ts'
 import { a, b, c, serverTiming, told } from './fixtures/release.ts'
+import type { Served } from './fixtures/release.ts'
 import { createTab } from './fixtures/tab.ts'
 
 t.test('the document is asked for as a reload would ask, at the address where the page is now', async t => {
@@ -210,3 +211,61 @@ t.test(
     t.same(tab.left, ['reload', 'reload'])
   },
 )
+
+const stamped = ({ name, hash }: Served) => `<meta name="spa-version" content="${name}-${hash}">`
+
+t.test('where a CDN takes off Server-Timing, the document fetched says who it is by its <meta>', async t => {
+  const cases: [name: string, document: string, isOffered: boolean][] = [
+    ['as the front writes it', `<!doctype html><head>${stamped(b)}`, true],
+    ['as the app writes it', `<html><META content=web-${b.hash} name=spa-version>`, true],
+    ['beside a comment', `<!doctype html><!-- ${stamped(c)} --><head>${stamped(b)}`, true],
+    ['in a comment only', `<!doctype html><!-- ${stamped(b)} --><head>`, false],
+    ['in a comment without an end', `<!doctype html><!-- ${stamped(b)}`, false],
+    ['of another version', `<!doctype html><head>${stamped(c)}`, false],
+    ['beyond 16 KiB', `<!doctype html>${' '.repeat(16_384)}${stamped(b)}`, false],
+    ['nonsense', '<meta name="spa-version" content="">', false],
+    ['nowhere', '<form>', false],
+  ]
+  for (const [name, document, isOffered] of cases) {
+    const tab = createTab()
+    const page = tab.open(a)
+    tab.document200 = () => new Response(document)
+    await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+    t.equal(page.state.status, isOffered ? 'update' : 'rolling', name)
+    await tab.clock.advance(800_000)
+    t.equal(page.state.status, isOffered ? 'update' : 'stuck', `${name}: in the end`)
+  }
+})
+
+t.test('an error that carries a stamp is no proof, and the header comes before the stamp', async t => {
+  const tab = createTab()
+  const page = tab.open(a)
+  tab.document200 = () => new Response(stamped(b), { status: 404 })
+  await tab.hear(told(b, 2, 'ready'))
+  t.equal(page.state.status, 'rolling')
+  tab.document200 = () => new Response(stamped(b), { headers: { 'server-timing': serverTiming(a) } })
+  await tab.clock.advance(5_000)
+  t.equal(page.state.status, 'rolling')
+})
+
+t.test('of a document without the header no more than 16 KiB is waited for', async t => {
+  const tab = createTab()
+  const page = tab.open(a)
+  let isCancelled = false
+  let parts = 0
+  tab.document200 = () =>
+    new Response(
+      new ReadableStream({
+        pull: controller => {
+          parts += 1
+          controller.enqueue(new TextEncoder().encode(' '.repeat(1_024)))
+        },
+        cancel: () => void (isCancelled = true),
+      }),
+    )
+  await tab.hear(told(b, 2, 'ready'))
+  await tab.clock.settle()
+  t.equal(isCancelled, true)
+  t.ok(parts <= 18, `${parts}`)
+  t.equal(page.state.status, 'rolling')
+})
