@@ -16,7 +16,7 @@ export function reconnectDelay(
   random: () => number,
   isHidden = false,
 ): number {
-  const ceilingMs = Math.min(isHidden ? 300_000 : 30_000, 1_000 * 2 ** failures)
+  const ceilingMs = Math.min(isHidden ? 60_000 : 30_000, 1_000 * 2 ** failures)
   const asked = /"d":\s*(\d+)/.exec(reason)?.[1]
   const askedMs = asked ? Math.min(maxAskedMs, Number(asked)) : undefined
   // A server that closes everybody at once, for ever, must not be dialled without end. But endpoints lag behind a drain:
@@ -41,7 +41,10 @@ export function pollDelay(random: () => number): number {
   return (0.8 + 0.4 * random()) * 300_000
 }
 
-/** Milliseconds after which a page that had to settle for less than a WebSocket tries one again: 30 min ± 20 %. */
-export function climbDelay(random: () => number): number {
-  return (0.8 + 0.4 * random()) * 1_800_000
+/**
+ * Takes how often it was tried in vain; returns milliseconds after which a page that had to settle for less than a WebSocket tries one
+ * again: 30 s, then twice as long each time, at most 30 min; ± 20 %. It may have settled for less only because pods without a sidecar answered.
+ */
+export function climbDelay(climbs: number, random: () => number): number {
+  return (0.8 + 0.4 * random()) * Math.min(1_800_000, 30_000 * 2 ** climbs)
 }

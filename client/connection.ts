@@ -13,7 +13,7 @@ import type { Line } from './line.ts'
 import { createTimer } from './timer.ts'
 
 /**
- * `open`: by WebSocket. `events`: by event stream. `polling`: asks every 5 minutes while the page is visible, and when it wakes.
+ * `open`: by WebSocket. `events`: by event stream. `polling`: asks every 5 minutes while the page is visible, and when it wakes; tries a better way from time to time.
  * `closed`: waiting to dial again. `off`: it never will.
  */
 export type ConnectionStatus = 'connecting' | 'open' | 'events' | 'polling' | 'closed' | 'off'
@@ -66,6 +66,7 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
   let misses = 0
   let patience = 2
   let climbAt = 0
+  let climbs = 0
 
   dial()
   return {
@@ -78,7 +79,7 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
   }
 
   function dial(): void {
-    if (at > rung.socket && env.now() >= climbAt) stand(rung.socket, 1)
+    if (at > rung.socket && untilClimb() === 0) stand(rung.socket, 1)
     if (at === rung.socket && !env.WebSocket) stand(rung.stream)
     if (at === rung.stream && !env.EventSource) stand(rung.poll)
     if (at === rung.poll && !env.fetch) return end('off')
@@ -159,15 +160,20 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
     }
     failures = 0
     if (isProbe) stand(at + 1, patience)
-    else timer.arm(pollDelay(env.random), pollAgain)
+    else timer.arm(Math.min(pollDelay(env.random), untilClimb()), pollAgain)
     if (!isProbe) change('polling')
     if (message.type === 'state' && mine === turn) onState(message)
     if (isProbe && mine === turn) dial()
   }
 
-  /** Hidden, it waits to be woken. */
+  /** Hidden, it only waits for a better rung, or to be woken. */
   function pollAgain(): void {
-    if (env.document.visibilityState !== 'hidden') dial()
+    if (env.document.visibilityState === 'hidden' && untilClimb() > 0) timer.arm(untilClimb(), pollAgain)
+    else dial()
+  }
+
+  function untilClimb(): number {
+    return Math.max(0, climbAt - env.now())
   }
 
   /** Also of a dead one that is not closed yet: its close event may take minutes, and is not waited for. */
@@ -176,6 +182,7 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
     const isStable = isOpen && env.now() - openedAt >= stableMs
     const isHidden = env.document.visibilityState === 'hidden'
     if (isStable) failures = 0
+    if (isStable && at === rung.socket) climbs = 0
     const delayMs = reconnectDelay(code, reason, failures, env.random, isHidden)
     if (!isStable) failures += 1
     misses = heardAt || code !== 1006 ? 0 : misses + 1
@@ -199,7 +206,7 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
   }
 
   function stand(on: number, bears = 2): void {
-    if (at === rung.socket) climbAt = env.now() + climbDelay(env.random)
+    if (at === rung.socket) climbAt = env.now() + climbDelay(climbs++, env.random)
     at = on
     misses = 0
     patience = bears

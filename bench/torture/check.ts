@@ -22,6 +22,8 @@ export interface Verdict {
 const watchMs = 500
 /** Between a tab's two clocks: the one that tells when a page began, and the one that tells the time. */
 const clockMs = 50
+/** From a page's wish to reload to the beginning of the next: WebKit takes a while, and the page goes on hearing. */
+const leaveMs = 500
 /** An offer may be older than the cluster by so much, not counting the time in which there was no controller. */
 const lagMs = 5_000
 
@@ -128,7 +130,10 @@ function judgeReloads(releases: readonly Release[], visit: Visit, verdict: Verdi
   for (const [index, note] of visit.notes.entries()) {
     if (note.what !== 'load' || index === 0 || isAsked(visit, note)) continue
     // A page that has been told to go may still hear that the offer is withdrawn.
-    const offer = outstanding(visit.notes.slice(0, index).filter(({ at }) => at <= note.since + clockMs))
+    const before = visit.notes.slice(0, index)
+    const offer =
+      outstanding(before.filter(({ at }) => at <= note.since + clockMs)) ??
+      offeredSince(note.since - leaveMs, before)
     if (!offer || !visit.isAuto) {
       verdict.false.push(say(visit, note.at, note))
       continue
@@ -145,6 +150,12 @@ function judgeReloads(releases: readonly Release[], visit: Visit, verdict: Verdi
 /** Whether the person wanted the document. */
 function isAsked({ loads }: Visit, { since }: Note): boolean {
   return loads.some(({ from, until }) => from - clockMs <= since && since <= until)
+}
+
+/** The last offer that the page got since then. */
+function offeredSince(from: number, notes: readonly Note[]): Note | undefined {
+  const sinceLoad = notes.slice(notes.findLastIndex(({ what }) => what === 'load') + 1)
+  return sinceLoad.findLast(({ what, at }) => what === 'update' && at >= from)
 }
 
 /** The offer that the last of the notes leave standing. */
