@@ -286,6 +286,10 @@ t.test('a version stays known when its ReplicaSet came to run other bytes, or wa
     ],
     'once more under the tag that it had',
   )
+  const back = play(onA, empty, on(c), empty, on(b), empty, on(c), empty, on(b)).at(-1)
+  t.same(back?.replicaSets[0]?.formerIds, [a, b, c], 'each of them once')
+  const leaving = { ...on(c), pods: [{ hash: 'aaa', digest: a, terminating: true }, ...on(c).pods] }
+  t.equal(play(onA, empty, leaving)[2]?.state.target.id, c, 'a pod that is leaving says nothing of it')
   const again = { ...on(c), revision: 2, replicaSets: [{ ...webA, uid: 'rs-again', revision: 2 }] }
   const made = { ...again, pods: [{ hash: 'aaa', digest: c, replicaSet: 'rs-again' }] }
   t.same(rows(play(onA, made)[1]), [
@@ -481,6 +485,7 @@ t.test(
     const records = play(onA, scaled, restarted)
     t.same(records.map(told), ['1 ready a', '1 ready a', '2 ready c'])
     t.match(records[2]?.state, { previous: { id: a }, why: 'restart' })
+    t.equal(told(play(onA, scaled, scaled, restarted)[3]!), '2 ready c', 'however often we look meanwhile')
   },
 )
 
