@@ -118,7 +118,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     if (!allowed) return askAgain(askAgainMs)
     if (isBraked(memory, env.now()) || !spend(memory, offer.known)) return
     count(memory, env.now())
-    await reload({ force: true })
+    await reload({ force: true }).catch(() => {}) // a frame may be forbidden to: the offer stands
   }
 
   /** Not at once: a framework that renders anew removes a guard only to add the next. */
