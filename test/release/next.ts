@@ -71,7 +71,10 @@ t.test('not ready before the target has reported its digest', async t => {
 })
 
 t.test('not ready while the controller has not observed the newest generation', async t => {
-  t.equal(told(play(onA, { ...onB, generation: 3, observedGeneration: 2 })[1]!), '2 rolling b')
+  const unobserved = { ...onB, generation: 3, observedGeneration: 2 }
+  t.equal(told(play(onA, unobserved)[1]!), '2 rolling b')
+  const late = told(play(onA, { ...unobserved, deadlineExceeded: true })[1]!)
+  t.equal(late, '2 rolling b', 'the deadline may be that of the rollout before')
 })
 
 t.test(
@@ -81,6 +84,8 @@ t.test(
     const stuck = { ...onB, replicas: 2, status, deadlineExceeded: true }
     t.equal(told(play(onA, stuck)[1]!), '2 ready b')
     t.equal(told(play(onA, { ...stuck, deadlineExceeded: false })[1]!), '2 rolling b')
+    const fewer = { replicas: 1, updatedReplicas: 1, availableReplicas: 1 }
+    t.equal(told(play(onA, { ...onB, replicas: 2, status: fewer })[1]!), '2 rolling b')
     t.equal(
       told(play(onA, { ...stuck, pods: [{ hash: 'bbb', digest: b, ready: false }] })[1]!),
       '2 rolling b',

@@ -15,7 +15,8 @@ t.test(
     const page = 'spa;desc="web-5d9fb7c6b8"'
     t.equal(pageIdentity('web', '5d9fb7c6b8', releaseState()), page)
     const target = { id: oldId, name: 'registry/web:1.14', hash: '5d9fb7c6b8' }
-    t.equal(pageIdentity('web', '5d9fb7c6b8', releaseState({ phase: 'rolling', target })), page)
+    const live = [{ id: oldId, pods: 1 }]
+    t.equal(pageIdentity('web', '5d9fb7c6b8', releaseState({ phase: 'rolling', target, live })), page)
   },
 )
 
