@@ -90,6 +90,7 @@ export const sidecarEnv = {
   page: 'SPA_PAGE',
   cacheMib: 'SPA_CACHE_MIB',
   maxConnections: 'SPA_MAX_CONNECTIONS',
+  memoryMib: 'SPA_MEMORY_MIB',
   maxHeadKib: 'SPA_MAX_HEAD_KIB',
   maxHeadLines: 'SPA_MAX_HEAD_LINES',
   headSec: 'SPA_HEAD_SEC',

@@ -30,6 +30,8 @@ export interface Config extends Limits {
   /** 0: no asset is kept in memory. */
   cacheBytes: number
   maxConnections: number
+  /** Undefined: the container's limit. 0: none. */
+  memoryMib: number | undefined
   /** 0: no draining, the process ends at SIGTERM. */
   drainMs: number
   maxTabs: number
@@ -64,6 +66,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     page: optional(sidecarEnv.page, 'plain').asEnum(['plain', 'etag', 'stamp']),
     ...readLimits(environment),
     maxConnections: optional(sidecarEnv.maxConnections, '10000').asNumberBetween(1, 1_000_000), // tabs, and requests beside them
+    memoryMib: environment[sidecarEnv.memoryMib]
+      ? get(sidecarEnv.memoryMib).asNumberBetween(0, 1_000_000)
+      : undefined,
     cacheBytes: optional(sidecarEnv.cacheMib, '16').asNumberBetween(0, 4_096) * 1024 * 1024, // what tabs leave of the memory limit
     drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
     maxTabs: optional(sidecarEnv.maxTabs, '6000').asNumberBetween(1, 1_000_000), // what fits into the container's memory limit

@@ -14,6 +14,7 @@ import { createFeeds } from './feed/feeds.ts'
 import { connectionsWithin, readOpenFiles } from './front/descriptors.ts'
 import { createFront } from './front/front.ts'
 import { pageIdentity, pageTag } from './identity.ts'
+import { createMemory, memoryLimit } from './memory.ts'
 import { createMetrics } from './metrics.ts'
 import { createVersionServer } from './server/server.ts'
 import { surviveErrors } from './uncaught.ts'
@@ -61,7 +62,21 @@ async function run(config: Config): Promise<() => Promise<void>> {
   const current = createCurrent(name, log)
   const feeds = createFeeds({ ...config, offer: current.offer, log })
   const clientScript = await readFile(new URL('./client.js', import.meta.url), 'utf8')
-  const server = createVersionServer({ ...config, socketPath: versionSocket, current, clientScript, log })
+  const memory = createMemory({
+    limitBytes: memoryLimit(config.memoryMib),
+    usedBytes: process.memoryUsage.rss,
+    onChange: pressure => front.press(pressure),
+    log,
+  })
+  const isShortOfMemory = (): boolean => memory.pressure() === 'critical'
+  const server = createVersionServer({
+    ...config,
+    isShortOfMemory,
+    socketPath: versionSocket,
+    current,
+    clientScript,
+    log,
+  })
   const front = createFront({
     listen: { port: config.frontPort, ...(listenAddress && { address: listenAddress }) },
     app: { host: podIP, port: appPort },
@@ -80,6 +95,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     states: current,
     feeds,
     tabs: server.tabs,
+    memory,
     front,
   })
   const admin = createAdmin({ address: listenAddress, port: config.adminPort, unready, metrics })
@@ -89,6 +105,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
   feeds.open()
   await Promise.all([server.open(), drainSocket.open(), admin.open()])
   await front.open()
+  memory.open()
   surviveErrors(process, log, () => process.exit(1))
   log('sidecar started', { version: VERSION, ms: Math.round(performance.now()) })
   return endInOrder
@@ -104,6 +121,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     drainSocket.close()
     feeds.close()
     admin.close()
+    memory.close()
     server.close()
     await front.close()
     log('sidecar ended')

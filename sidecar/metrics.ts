@@ -4,6 +4,7 @@ import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Counters } from './front/counters.ts'
 import type { Front } from './front/front.ts'
 import type { Feeds } from './feed/feeds.ts'
+import type { Memory } from './memory.ts'
 import type { VersionServer } from './server/server.ts'
 import type { States } from './states.ts'
 
@@ -21,12 +22,12 @@ export interface MetricsOptions {
   feeds: Pick<Feeds, 'errors'>
   tabs: VersionServer['tabs']
   /** There is none in the standalone mode. */
+  memory?: Pick<Memory, 'pressure' | 'limitBytes'>
   front?: Pick<Front, 'counters' | 'cached'>
 }
 
 const frontCounters = [
   ['connections', 'connections', 'Client connections accepted.'],
-  ['turned_away', 'turnedAway', 'Client connections beyond the cap, answered with 503.'],
   ['requests', 'requests', 'Requests passed to the app.'],
   ['documents', 'documents', 'Requests passed to the app that ask for a page.'],
   ['missing', 'missing', 'Assets that the app did not have, told as a 404 that nobody stores.'],
@@ -41,10 +42,12 @@ const frontCounters = [
   ['sent_bytes', 'bytesOut', 'Bytes to clients whose connections have closed.'],
 ] as const satisfies [name: string, key: keyof Counters, help: string][]
 
+const pressures = ['none', 'high', 'critical']
+
 /** A number, or several, each with the value of the metric's label. */
 type Reading = number | undefined | readonly (readonly [label: string, value: number])[]
 
-export function createMetrics({ version, states, feeds, tabs, front }: MetricsOptions): Metrics {
+export function createMetrics({ version, states, feeds, tabs, memory, front }: MetricsOptions): Metrics {
   const registry = new Registry()
   // Its default of 10 ms would wake an idle pod a hundred times a second.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1_000 })
@@ -76,6 +79,12 @@ export function createMetrics({ version, states, feeds, tabs, front }: MetricsOp
   counter('tabs_refused_total', 'Tabs from a foreign Origin.', () => counters.refusedOrigin)
   counter('messages_sent_total', 'Messages to tabs.', sent, 'type')
 
+  if (memory) {
+    gauge('memory_limit_bytes', 'Memory that the process may take, where known.', () => memory.limitBytes)
+    gauge('memory_pressure', '1 while nothing is cached for want of memory, 2 while nobody is let in.', () =>
+      pressures.indexOf(memory.pressure()),
+    )
+  }
   if (front) tellFront(front)
   return { text: () => registry.metrics(), contentType: registry.contentType }
 
@@ -84,6 +93,12 @@ export function createMetrics({ version, states, feeds, tabs, front }: MetricsOp
     gauge('front_cached_bytes', "What is in memory of the app's assets.", () => cached().bytes)
     gauge('front_cached_entries', 'Answers in memory.', () => cached().entries)
     for (const [name, key, help] of frontCounters) counter(`front_${name}_total`, help, () => front[key])
+    counter(
+      'front_turned_away_total',
+      'Client connections answered with 503.',
+      () => turnedAway(front),
+      'why',
+    )
     counter('front_refused_total', 'Requests refused, by what they went beyond.', () => refused(front), 'why')
     counter('front_waits_total', 'Times that a sender had to wait, by the limit.', () => waits(front), 'why')
   }
@@ -128,6 +143,13 @@ export function createMetrics({ version, states, feeds, tabs, front }: MetricsOp
   function common(name: string, help: string, label: string) {
     return { name: `spa_reloader_${name}`, help, labelNames: label ? [label] : [], registers: [registry] }
   }
+}
+
+function turnedAway({ turnedAway, turnedAwayMemory }: Readonly<Counters>): Reading {
+  return [
+    ['connections', turnedAway],
+    ['memory', turnedAwayMemory],
+  ]
 }
 
 function refused({ malformed, headBytes, headLines, headTime }: Readonly<Counters>): Reading {

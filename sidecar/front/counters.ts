@@ -7,6 +7,8 @@ export interface Counters {
   open: number
   /** Client connections beyond the cap. */
   turnedAway: number
+  /** Client connections that came while memory was short. */
+  turnedAwayMemory: number
   /** Requests forwarded to the app. */
   requests: number
   /** Those of them that ask for a page. */
@@ -48,6 +50,7 @@ export function createCounters(): Counters {
     connections: 0,
     open: 0,
     turnedAway: 0,
+    turnedAwayMemory: 0,
     requests: 0,
     documents: 0,
     missing: 0,

@@ -12,6 +12,7 @@ import type { Counters } from './counters.ts'
 import type { EditOptions } from './edits.ts'
 import type { Limits } from './limits.ts'
 import { accepts, isListening as appListens } from './listening.ts'
+import type { Pressure } from './pressure.ts'
 import { createTunnels } from './tunnel.ts'
 import { turnAway } from './turn-away.ts'
 
@@ -50,6 +51,8 @@ export interface Front {
   idle(): Promise<void>
   /** Ends everything now. */
   close(): Promise<void>
+  /** Gives up what that asks for, or takes it up again. Answers that are running go on. */
+  press(pressure: Pressure): void
   counters: Readonly<Counters>
   /** What is in memory of the app's assets. */
   cached(): { entries: number; bytes: number }
@@ -86,6 +89,7 @@ export function createFront({
   /** A dial was refused although the tables show a listener: the next look dials too. */
   let isDoubtful = false
   let isDraining = false
+  let isShortOfMemory = false
   let isOpen = false
   let lastListenError = ''
 
@@ -103,7 +107,7 @@ export function createFront({
   }
 
   const cached = (): { entries: number; bytes: number } => cache?.size() ?? { entries: 0, bytes: 0 }
-  return { open, isListening, address, look, drain, idle, close, counters, cached }
+  return { open, isListening, address, look, drain, idle, close, press, counters, cached }
 
   async function open(): Promise<void> {
     isOpen = true
@@ -175,8 +179,9 @@ export function createFront({
 
   function accept(client: Socket): void {
     counters.connections++
-    if (counters.open >= maxConnections) {
-      counters.turnedAway++
+    if (isShortOfMemory || counters.open >= maxConnections) {
+      if (isShortOfMemory) counters.turnedAwayMemory++
+      else counters.turnedAway++
       return turnAway(client, turnedAway)
     }
     counters.open++
@@ -206,6 +211,11 @@ export function createFront({
     cache?.clear()
     // A look that is under way may have been too early.
     if (isOpen) void Promise.resolve(looking).then(look)
+  }
+
+  function press(pressure: Pressure): void {
+    isShortOfMemory = pressure === 'critical'
+    cache?.allow(pressure === 'none')
   }
 
   function drain(): void {

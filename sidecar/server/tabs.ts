@@ -12,6 +12,8 @@ import type { States } from '../states.ts'
 export interface TabsOptions {
   current: States
   maxTabs: number
+  /** Whether memory is too short for another tab. */
+  isShortOfMemory?: () => boolean
   heartbeatMs: number
   maxAgeMs: number
   expose: 'image' | 'id'
@@ -76,7 +78,14 @@ export interface TabCounters {
 const msPerTab = 5
 const maxSpreadMs = 30_000
 
-export function createTabs({ current, maxTabs, heartbeatMs, maxAgeMs, expose }: TabsOptions): Tabs {
+export function createTabs({
+  current,
+  maxTabs,
+  heartbeatMs,
+  maxAgeMs,
+  expose,
+  isShortOfMemory,
+}: TabsOptions): Tabs {
   const lines = new Set<Line>() // in the order in which they came
   const counts = { [kind.socket]: 0, [kind.stream]: 0, [kind.original]: 0 }
   const pages = createPages()
@@ -103,7 +112,7 @@ export function createTabs({ current, maxTabs, heartbeatMs, maxAgeMs, expose }: 
   }
 
   function admit(kind: Tab['kind'], version: string | undefined): Tab {
-    const isFull = lines.size >= maxTabs
+    const isFull = lines.size >= maxTabs || isShortOfMemory?.() === true
     const refusal = isDraining ? closeCode.draining : isFull ? closeCode.full : 0
     return {
       kind,

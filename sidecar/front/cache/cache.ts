@@ -30,6 +30,8 @@ export interface Cache {
   /** The app has changed what is there (RFC 9111 §4.4). */
   invalidate(request: Request): void
   clear(): void
+  /** Drops everything, and keeps nothing until it may again. */
+  allow(isAllowed: boolean): void
   size(): { entries: number; bytes: number }
 }
 
@@ -53,7 +55,8 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
   const maxBodyBytes = Math.floor(maxBytes / maxShare)
   let filling = 0
   let generation = 0
-  return { find, board, fill, invalidate, clear, size: store.size }
+  let isOff = maxBytes === 0
+  return { find, board, fill, invalidate, clear, allow, size: store.size }
 
   function find(request: Request): ((isLast: boolean) => Buffer[]) | undefined {
     if (store.size().entries === 0 || !isCacheable(request)) return undefined
@@ -67,12 +70,7 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
   }
 
   function board(request: Request, onLanded: () => void): Flight | undefined {
-    if (
-      maxBytes === 0 ||
-      request.method !== 'GET' ||
-      !isFingerprinted(request.target) ||
-      !isCacheable(request)
-    )
+    if (isOff || request.method !== 'GET' || !isFingerprinted(request.target) || !isCacheable(request))
       return idle
     if (unusual.some(name => has(request, name))) return idle
     const { mask } = acceptedCodings(field(request, 'accept-encoding'))
@@ -80,7 +78,7 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
   }
 
   function fill(request: Request, answer: Answer): Fill | undefined {
-    const policy = maxBytes > 0 ? policyOf(request, answer) : undefined
+    const policy = isOff ? undefined : policyOf(request, answer)
     const { mask } = acceptedCodings(field(request, 'accept-encoding'))
     const coding = codingOf(field(answer, 'content-encoding'))
     const isLarge = Number(answer.body) > maxBodyBytes || filling >= maxBytes
@@ -117,6 +115,11 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
 
   function invalidate(request: Request): void {
     if (store.size().entries > 0) store.delete(keyOf(request))
+  }
+
+  function allow(isAllowed: boolean): void {
+    isOff = !isAllowed || maxBytes === 0
+    if (isOff) clear()
   }
 
   function clear(): void {

@@ -217,6 +217,15 @@ t.test('a foreign Origin gets 403, an own one or none is let in', async t => {
   t.equal(server.tabs.count().tabs, 3)
 })
 
+t.test('a tab that comes while memory is short is told 1013, and those that are open stay', async t => {
+  let isShort = false
+  const { server, tab } = await setUp(t, { isShortOfMemory: () => isShort })
+  await tab().opened
+  isShort = true
+  t.equal((await tab().closed).code, 1013)
+  t.equal(server.tabs.count().tabs, 1)
+})
+
 t.test('one tab too many is let in and told 1013, and a place that is free again can be taken', async t => {
   const { server, tab } = await setUp(t, { maxTabs: 2 })
   const [first, second] = [tab(), tab('', [])]
