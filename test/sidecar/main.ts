@@ -169,6 +169,16 @@ t.test('the metrics tell what is in memory, and how often it was asked for', asy
   t.match(body, /^spa_reloader_front_refused_total\{why="head_time"\} 0$/m)
 })
 
+t.test('a process near the end of its memory lets nobody new in, says so, and tells its metrics', async t => {
+  const { sidecar, get, admin } = await startPod(t, { SPA_MEMORY_MIB: '20' })
+  await sidecar.says('memory pressure')
+  t.equal((await get('/')).status, 503)
+  const { body } = await admin('/metrics')
+  t.match(body, /^spa_reloader_memory_limit_bytes 20971520$/m)
+  t.match(body, /^spa_reloader_memory_pressure 2$/m)
+  t.match(body, /^spa_reloader_front_turned_away_total\{why="memory"\} 1$/m)
+})
+
 t.test('a process that may open few files lowers its connection cap, says so, and serves', async t => {
   const { sidecar, get, address } = await startPod(t, {}, page, 512)
   const line = sidecar.lines.find(line => line.includes('connection cap lowered')) ?? '{}'
