@@ -73,7 +73,7 @@ process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
 
 /** The clusters of two tests would fight for this machine's cores: one at a time. A test is a rollout or many. */
 function cluster(folder) {
-  return tap(testsIn(folder), ['--jobs=1', '--timeout=900'])
+  return tap(testsIn(folder), ['--jobs=1', '--timeout=1500'])
 }
 
 /** Tier 1 on the Node, the C library and the packages of our images. What it writes to the checkout is dropped. */

@@ -65,7 +65,7 @@ export function historyOf(seed: number): History {
     const isAuto = chance.happens(0.4)
     return { engine, isAuto, from: 0 }
   })
-  const count = chance.between(3, 4)
+  const count = chance.between(2, 3)
   for (const visitor of visitors) {
     if (chance.happens(0.4)) visitor.from = chance.between(1, count)
     if (chance.happens(0.3) && visitor.from < count) visitor.until = chance.between(visitor.from + 1, count)
