@@ -1,14 +1,18 @@
 // Chromium by its DevTools protocol, Firefox by WebDriver BiDi.
 
+import { join } from 'node:path'
 import { launch } from 'puppeteer-core'
 import type { LaunchOptions } from 'puppeteer-core'
 import type { Browser } from './browser.ts'
 import { loadLimitMs } from './limits.ts'
 
+const executablePath = join(import.meta.dirname, 'with-its-parent')
+
 const options: Record<'chromium' | 'firefox', LaunchOptions> = {
   chromium: {
     browser: 'chrome',
-    executablePath: '/usr/bin/chromium',
+    executablePath,
+    env: { ...process.env, BROWSER: '/usr/bin/chromium' },
     args: [
       '--no-sandbox', // we may be root
       '--disable-gpu',
@@ -19,7 +23,7 @@ const options: Record<'chromium' | 'firefox', LaunchOptions> = {
       '--disable-sync',
     ],
   },
-  firefox: { browser: 'firefox', executablePath: '/usr/bin/firefox-esr' },
+  firefox: { browser: 'firefox', executablePath, env: { ...process.env, BROWSER: '/usr/bin/firefox-esr' } },
 }
 
 export async function launchPuppeteer(engine: 'chromium' | 'firefox'): Promise<Browser> {
