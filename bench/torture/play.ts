@@ -1,6 +1,7 @@
 // Plays a history on a real cluster, in a namespace of its own, and returns what was seen.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { option } from '../../protocol/names.ts'
 import type { Browser, Engine } from '../../test/browsers/browser.ts'
 import { until } from '../../test/cluster/wait.ts'
 import { deployWeb } from '../../test/tier3/installation.ts'
@@ -42,6 +43,8 @@ export async function play(
     labelled: true,
     replicas: history.replicas,
     deployment: { strategy: strategies[history.strategy] },
+    // The origin is insecure and tabs of one address share Firefox's cache: without a stamp one of 300 had no identity, and held (docs/decisions.md).
+    metadata: { annotations: { [option.page]: 'stamp' } },
     pod: { terminationGracePeriodSeconds: 8 }, // what a browser has opened in advance keeps an app from ending by itself
     container: { image: `web:${tag(0)}`, livenessProbe: null },
   })

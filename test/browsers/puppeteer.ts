@@ -3,10 +3,11 @@
 import { join } from 'node:path'
 import { launch } from 'puppeteer-core'
 import type { LaunchOptions } from 'puppeteer-core'
+import { checkout } from '../cluster/binaries.ts'
 import type { Browser } from './browser.ts'
 import { loadLimitMs } from './limits.ts'
 
-const executablePath = join(import.meta.dirname, 'with-its-parent')
+const executablePath = join(checkout, 'test/browsers/with-its-parent') // a bundle has no folder beside it
 
 const options: Record<'chromium' | 'firefox', LaunchOptions> = {
   chromium: {
