@@ -46,8 +46,16 @@ export function createTunnels(onClose: (client: Socket) => void): Tunnels {
 /** Ends a socket so that its peer does not take it for a clean end. Node resets TCP only, and not before it is connected. */
 export function cut(socket: Socket): void {
   if (socket.destroyed) return
-  if (socket.remoteFamily === undefined) socket.destroy()
+  if (socket.remoteFamily === undefined || isEnding(socket)) socket.destroy()
   else socket.resetAndDestroy()
+}
+
+/**
+ * All is written, and only the end itself is on its way: there is nothing left to cut. libuv does not reset a socket then (EINVAL), and
+ * Node would never say that it has closed, so that it counted as open for ever (seen).
+ */
+function isEnding({ writableEnded, writableFinished, writableLength }: Socket): boolean {
+  return writableEnded && !writableFinished && writableLength === 0
 }
 
 function connect(end: End, to: Socket): void {
