@@ -7,7 +7,7 @@ import { file, port, sidecarEnv } from '../protocol/names.ts'
 import { defaultLimits } from './front/limits.ts'
 import type { Limits } from './front/limits.ts'
 
-export interface Config extends Limits {
+export interface Config extends Limits, Serving {
   namespace: string
   /** The Deployment. */
   name: string
@@ -16,13 +16,9 @@ export interface Config extends Limits {
   podIP: string
   appPort: number
   frontPort: number
-  adminPort: number
-  /** Undefined: every address of the pod, IPv4 and IPv6. */
-  listenAddress: string | undefined
   podDir: string
   runDir: string
   feed: 'downward' | 'watch'
-  expose: 'image' | 'id'
   forwarded: 'add' | 'off'
   revalidate: 'add' | 'off'
   missing: 'refuse' | 'off'
@@ -32,6 +28,14 @@ export interface Config extends Limits {
   maxConnections: number
   /** Undefined: the container's limit. 0: none. */
   memoryMib: number | undefined
+}
+
+/** What the sidecar and the standalone process have in common. */
+export interface Serving {
+  adminPort: number
+  /** Undefined: every address, IPv4 and IPv6. */
+  listenAddress: string | undefined
+  expose: 'image' | 'id'
   /** 0: no draining, the process ends at SIGTERM. */
   drainMs: number
   maxTabs: number
@@ -52,14 +56,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     podIP: required(sidecarEnv.podIP).asAddress(),
     appPort: required(sidecarEnv.appPort).asNumberBetween(1, 65_535),
     frontPort: optional(sidecarEnv.frontPort, `${port.front}`).asNumberBetween(1, 65_535),
-    adminPort: optional(sidecarEnv.adminPort, `${port.admin}`).asNumberBetween(1, 65_535),
-    listenAddress: environment[sidecarEnv.listenAddress]
-      ? get(sidecarEnv.listenAddress).asAddress()
-      : undefined,
+    ...readServing(environment, '6000'), // what fits into the container's memory limit
     podDir: optional(sidecarEnv.podDir, file.podDir).asString(),
     runDir: readRunDir(environment),
     feed: optional(sidecarEnv.feed, 'downward').asEnum(['downward', 'watch']),
-    expose: optional(sidecarEnv.expose, 'image').asEnum(['image', 'id']),
     forwarded: optional(sidecarEnv.forwarded, 'add').asEnum(['add', 'off']),
     revalidate: optional(sidecarEnv.revalidate, 'add').asEnum(['add', 'off']),
     missing: optional(sidecarEnv.missing, 'refuse').asEnum(['refuse', 'off']),
@@ -70,13 +70,25 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
       ? get(sidecarEnv.memoryMib).asNumberBetween(0, 1_000_000)
       : undefined,
     cacheBytes: optional(sidecarEnv.cacheMib, '16').asNumberBetween(0, 4_096) * 1024 * 1024, // what tabs leave of the memory limit
-    drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
-    maxTabs: optional(sidecarEnv.maxTabs, '6000').asNumberBetween(1, 1_000_000), // what fits into the container's memory limit
-    heartbeatMs: optional(sidecarEnv.heartbeatSec, '25').asNumberBetween(1, 300) * 1_000, // load balancers cut after 60 s of silence
-    maxAgeMs: optional(sidecarEnv.maxAgeSec, '3600').asNumberBetween(1, 604_800) * 1_000, // so that tabs spread over new pods
   }
   refuseSharedPorts(config)
   return Object.freeze(config)
+}
+
+/** Takes the environment and the default of `SPA_MAX_TABS`. */
+export function readServing(environment: NodeJS.ProcessEnv, maxTabs: string): Serving {
+  const { get, optional } = readVariables(environment)
+  return {
+    adminPort: optional(sidecarEnv.adminPort, `${port.admin}`).asNumberBetween(1, 65_535),
+    listenAddress: environment[sidecarEnv.listenAddress]
+      ? get(sidecarEnv.listenAddress).asAddress()
+      : undefined,
+    expose: optional(sidecarEnv.expose, 'image').asEnum(['image', 'id']),
+    drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
+    maxTabs: optional(sidecarEnv.maxTabs, maxTabs).asNumberBetween(1, 1_000_000),
+    heartbeatMs: optional(sidecarEnv.heartbeatSec, '25').asNumberBetween(1, 300) * 1_000, // load balancers cut after 60 s of silence
+    maxAgeMs: optional(sidecarEnv.maxAgeSec, '3600').asNumberBetween(1, 604_800) * 1_000, // so that tabs spread over new pods
+  }
 }
 
 function readLimits(environment: NodeJS.ProcessEnv): Limits {

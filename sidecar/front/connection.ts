@@ -345,8 +345,12 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   /** Answers from the store, now or when it is its turn. */
   function serve(request: Request, stored: Stored): 'done' | 'ours' {
     if (awaited.length === 0) return send(request, stored) ? 'done' : 'ours'
-    turn = { take: () => void (send(request, stored) && endTurn(false)) }
+    turn = sending(request, stored)
     return 'ours'
+  }
+
+  function sending(request: Request, stored: Stored): Turn {
+    return { take: () => void (send(request, stored) && endTurn(false)) }
   }
 
   /** Returns whether the next request may follow at once. */
@@ -376,7 +380,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     turn = undefined
     const stored = around.cache?.find(request)
     if (stored) {
-      turn = { take: () => void (send(request, stored) && endTurn(false)) }
+      turn = sending(request, stored)
       return takeTurn()
     }
     writeApp(forward(request, kind) ?? request.bytes)
