@@ -12,9 +12,8 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
-import { createCurrent } from '../../sidecar/current.ts'
-import { createVersionServer } from '../../sidecar/server/server.ts'
 import { httpApp, openFront } from '../sidecar/front/stage.ts'
+import { startVersionServer } from '../sidecar/server/version-server.ts'
 
 const cache =
   process.env.SPA_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'spa-reloader')
@@ -45,18 +44,7 @@ t.test('the version server, which takes no messages, behaves through the front a
   const folder = mkdtempSync(join(tmpdir(), 'autobahn-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const socketPath = join(folder, 'v.sock')
-  const version = createVersionServer({
-    socketPath,
-    current: createCurrent('web', () => {}),
-    clientScript: '',
-    maxTabs: 1_000,
-    heartbeatMs: 60_000,
-    maxAgeMs: 3_600_000,
-    expose: 'image',
-    log: () => {},
-  })
-  await version.open()
-  t.teardown(version.close)
+  await startVersionServer(t, { socketPath, maxTabs: 1_000 })
   const wire = createServer(client => {
     const server = connect(socketPath)
     client.on('error', () => server.destroy()).on('close', () => server.destroy())

@@ -1,17 +1,8 @@
 // An app below a path of its own, whether or not the Ingress strips that path: every address of the client reaches the real sidecar.
 
 import t from 'tap'
-import { newId, oldId } from '../sidecar/state.ts'
-import { openTab, startIngress, startPod } from './fixtures/site.ts'
-
-const old = '5d9fb7c6b8'
-const fresh = '6c487dcc49'
-const onOld = {
-  serial: 1,
-  revision: 6,
-  target: { id: oldId, name: 'web:1', hash: old },
-  live: [{ id: oldId, pods: 1 }],
-}
+import { newId } from '../sidecar/state.ts'
+import { fresh, old, onOld, openTab, startIngress, startPod } from './fixtures/site.ts'
 
 const tags: [page: string, src: string, base: string][] = [
   ['/shop/', '__spa/client.js', '/shop/__spa/'],

@@ -2,18 +2,9 @@
 
 import t from 'tap'
 import type { Test } from 'tap'
-import { newId, oldId } from '../sidecar/state.ts'
-import { openTab, startIngress, startPod } from './fixtures/site.ts'
+import { newId } from '../sidecar/state.ts'
+import { fresh, old, onOld, openTab, startIngress, startPod } from './fixtures/site.ts'
 import type { IngressOptions } from './fixtures/site.ts'
-
-const old = '5d9fb7c6b8'
-const fresh = '6c487dcc49'
-const onOld = {
-  serial: 1,
-  revision: 6,
-  target: { id: oldId, name: 'web:1', hash: old },
-  live: [{ id: oldId, pods: 1 }],
-}
 
 /** Ten times as fast, since it takes some failures to know what does not come through. */
 async function stage(t: Test, options: IngressOptions) {

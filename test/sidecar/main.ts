@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { parseMessage } from '../../protocol/message.ts'
+import { podEnvironment } from './pod-environment.ts'
 import { runDir } from './run-dir.ts'
 import { newId, releaseState } from './state.ts'
 import { createVolume } from './volume.ts'
@@ -51,15 +52,7 @@ async function startPod(t: Test, change: Record<string, string> = {}, handle = p
   t.teardown(endApp)
   const { port } = app.address() as AddressInfo
   const env = {
-    SPA_MODE: 'sidecar',
-    SPA_NAMESPACE: 'shop',
-    SPA_NAME: 'web',
-    SPA_HASH: '6c487dcc49',
-    SPA_POD_IP: address,
-    SPA_APP_PORT: `${port}`,
-    SPA_LISTEN_ADDRESS: address,
-    SPA_POD_DIR: join(dir, 'pod'),
-    SPA_RUN_DIR: dir,
+    ...podEnvironment(dir, address, port),
     ...change,
   }
   const sidecar = run(t, 'sidecar', env, openFiles)

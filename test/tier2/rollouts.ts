@@ -89,11 +89,7 @@ scenario('progress deadline exceeded and recovered', async (shop, t) => {
     a,
   )
   // One of the new pods becomes ready, so that nothing but the old pod is in the way.
-  const letGo = shop.hold(isImage('web:2'))
-  await shop.setImage('web:2')
-  const young = await until('a new pod', async () => (await shop.living()).find(isImage('web:2')))
-  const stuck = shop.hold(pod => isImage('web:2')(pod) && pod.metadata.uid !== young.metadata.uid)
-  letGo()
+  const stuck = await rollOutOnePod(shop)
   await shop.settled(
     'the deadline',
     ({ status }) => status.conditions?.some(isDeadline) === true && status.updatedReplicas === 2,
@@ -114,11 +110,7 @@ scenario(
       1,
       a,
     )
-    const letGo = shop.hold(isImage('web:2'))
-    await shop.setImage('web:2')
-    const young = await until('a new pod', async () => (await shop.living()).find(isImage('web:2')))
-    const stuck = shop.hold(pod => isImage('web:2')(pod) && pod.metadata.uid !== young.metadata.uid)
-    letGo()
+    const stuck = await rollOutOnePod(shop)
     const ready = await shop.ready(2, b)
     t.same(ready.live, [{ id: b, pods: 1 }])
     const { serial } = ready
@@ -559,4 +551,14 @@ function optional(shop: Shop, line: string): string[] {
 async function scaleDown(shop: Shop): Promise<void> {
   await shop.scale(0)
   await shop.settled('no pod', ({ status }) => !status.replicas)
+}
+
+/** Rolls out `web:2`, of which one pod becomes ready. Returns what lets the others go on. */
+async function rollOutOnePod(shop: Shop): Promise<() => void> {
+  const letGo = shop.hold(isImage('web:2'))
+  await shop.setImage('web:2')
+  const young = await until('a new pod', async () => (await shop.living()).find(isImage('web:2')))
+  const stuck = shop.hold(pod => isImage('web:2')(pod) && pod.metadata.uid !== young.metadata.uid)
+  letGo()
+  return stuck
 }

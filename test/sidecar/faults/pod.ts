@@ -9,6 +9,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
+import { podEnvironment } from '../pod-environment.ts'
 import { runDir } from '../run-dir.ts'
 import { releaseState } from '../state.ts'
 import { createVolume } from '../volume.ts'
@@ -33,17 +34,7 @@ export async function startPod(t: Test, files = 20_000) {
   const command = `ulimit -n ${files}; exec "${process.execPath}" "${join(dist, 'sidecar.js')}"`
   const child = spawn('sh', ['-c', command], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      SPA_MODE: 'sidecar',
-      SPA_NAMESPACE: 'shop',
-      SPA_NAME: 'web',
-      SPA_HASH: '6c487dcc49',
-      SPA_POD_IP: address,
-      SPA_APP_PORT: `${port}`,
-      SPA_LISTEN_ADDRESS: address,
-      SPA_POD_DIR: join(dir, 'pod'),
-      SPA_RUN_DIR: dir,
-    },
+    env: podEnvironment(dir, address, port),
   })
   t.teardown(() => void child.kill('SIGKILL'))
   const lines: string[] = []

@@ -8,6 +8,7 @@ import { runDir } from '../run-dir.ts'
 import { heartbeat, parseMessage } from '../../../protocol/message.ts'
 import { createCurrent } from '../../../sidecar/current.ts'
 import { createVersionServer } from '../../../sidecar/server/server.ts'
+import { startVersionServer } from './version-server.ts'
 import { newId, oldId, releaseState } from '../state.ts'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Test } from 'tap'
@@ -19,21 +20,7 @@ const clientScript = 'export const hällo = 1\n'
 
 async function setUp(t: Test, change: Partial<VersionServerOptions> = {}) {
   const socketPath = join(runDir(t), 'v.sock')
-  const current = createCurrent('web', () => {})
-  const options: VersionServerOptions = {
-    socketPath,
-    current,
-    clientScript,
-    maxTabs: 100,
-    heartbeatMs: 60_000,
-    maxAgeMs: 3_600_000,
-    expose: 'image',
-    log: () => {},
-    ...change,
-  }
-  const server = createVersionServer(options)
-  await server.open()
-  t.teardown(server.close)
+  const { server, current } = await startVersionServer(t, { socketPath, clientScript, ...change })
   return { server, current, socketPath, tab, get }
 
   function tab(query = '', protocols = [subprotocol], headers: Record<string, string> = {}) {

@@ -3,32 +3,21 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
-import { createCurrent } from '../../../sidecar/current.ts'
-import { createVersionServer } from '../../../sidecar/server/server.ts'
 import type { VersionServerOptions } from '../../../sidecar/server/server.ts'
 import { createSeveralStates } from '../../../sidecar/states.ts'
 import { freePort } from '../../cluster/process.ts'
 import { oldId, releaseState } from '../state.ts'
+import { startVersionServer } from './version-server.ts'
 
 const third = '7'.repeat(64)
 
 async function setUp(t: Test, change: Partial<VersionServerOptions> = {}) {
   const port = await freePort()
-  const current = createCurrent('web', () => {})
-  const server = createVersionServer({
+  const { server, current } = await startVersionServer(t, {
     socketPath: { port, address: '127.0.0.1' },
-    current,
     standalone: { isAdmitted: () => true },
-    clientScript: '',
-    maxTabs: 100,
-    heartbeatMs: 60_000,
-    maxAgeMs: 3_600_000,
-    expose: 'image',
-    log: () => {},
     ...change,
   })
-  await server.open()
-  t.teardown(server.close)
   return { current, server, get: (path: string) => fetch(`http://127.0.0.1:${port}${path}`), tab, port }
 
   function tab(path: string, protocols: string[] = [], headers: Record<string, string> = {}) {

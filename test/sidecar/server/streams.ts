@@ -10,29 +10,15 @@ import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 import { heartbeat, parseMessage } from '../../../protocol/message.ts'
 import type { StateMessage } from '../../../protocol/message.ts'
-import { createCurrent } from '../../../sidecar/current.ts'
-import { createVersionServer } from '../../../sidecar/server/server.ts'
 import type { VersionServerOptions } from '../../../sidecar/server/server.ts'
 import { answering, dial, ok, openFront } from '../front/stage.ts'
 import { runDir } from '../run-dir.ts'
 import { newId, releaseState } from '../state.ts'
+import { startVersionServer } from './version-server.ts'
 
 async function setUp(t: Test, change: Partial<VersionServerOptions> = {}) {
   const socketPath = join(runDir(t), 'v.sock')
-  const current = createCurrent('web', () => {})
-  const server = createVersionServer({
-    socketPath,
-    current,
-    clientScript: '',
-    maxTabs: 100,
-    heartbeatMs: 60_000,
-    maxAgeMs: 3_600_000,
-    expose: 'image',
-    log: () => {},
-    ...change,
-  })
-  await server.open()
-  t.teardown(server.close)
+  const { server, current } = await startVersionServer(t, { socketPath, ...change })
   return {
     server,
     current,
