@@ -72,7 +72,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
   const server = createVersionServer({
     ...config,
     isShortOfMemory,
-    socketPath: versionSocket,
+    listen: versionSocket,
     current,
     clientScript,
     log,

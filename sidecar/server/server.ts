@@ -12,7 +12,7 @@ import type { Tabs, TabsOptions } from './tabs.ts'
 
 export interface VersionServerOptions extends TabsOptions {
   /** Where to listen: a unix socket's path, or a TCP port, there on every address if none is given. */
-  socketPath: string | TcpPort
+  listen: string | TcpPort
   /** The text of /__spa/client.js. */
   clientScript: string
   log: Log
@@ -39,7 +39,7 @@ const exclusive: ListenOptions = 1
 const maxPathBytes = 107 // sun_path of unix(7), its closing NUL left out
 
 export function createVersionServer(options: VersionServerOptions): VersionServer {
-  const { socketPath, clientScript, current: states, standalone, log } = options
+  const { listen, clientScript, current: states, standalone, log } = options
   const app = uWS.App()
   const tabs = createTabs(options)
   const streams = serveStreams(tabs, options)
@@ -54,9 +54,9 @@ export function createVersionServer(options: VersionServerOptions): VersionServe
   }
 
   async function open(): Promise<void> {
-    const isPath = typeof socketPath === 'string'
-    listening = await (isPath ? listenOnPath(socketPath) : listenOnPort(socketPath))
-    if (!listening) throw new Error(`cannot listen on ${isPath ? socketPath : `port ${socketPath.port}`}`)
+    const isPath = typeof listen === 'string'
+    listening = await (isPath ? listenOnPath(listen) : listenOnPort(listen))
+    if (!listening) throw new Error(`cannot listen on ${isPath ? listen : `port ${listen.port}`}`)
     tabs.open()
     for (const channel of channels) channel.open()
   }

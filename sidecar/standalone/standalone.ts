@@ -35,7 +35,7 @@ export async function startStandalone({
   const states = name === '' ? createSeveralStates() : createCurrent(name, log)
   const server = createVersionServer({
     ...config,
-    socketPath: { port: config.port, address: listenAddress },
+    listen: { port: config.port, address: listenAddress },
     current: states,
     standalone: { isAdmitted },
     clientScript: await readFile(new URL('./client.js', import.meta.url), 'utf8'),

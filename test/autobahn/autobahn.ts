@@ -44,7 +44,7 @@ t.test('the version server, which takes no messages, behaves through the front a
   const folder = mkdtempSync(join(tmpdir(), 'autobahn-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const socketPath = join(folder, 'v.sock')
-  await startVersionServer(t, { socketPath, maxTabs: 1_000 })
+  await startVersionServer(t, { listen: socketPath, maxTabs: 1_000 })
   const wire = createServer(client => {
     const server = connect(socketPath)
     client.on('error', () => server.destroy()).on('close', () => server.destroy())

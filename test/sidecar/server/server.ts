@@ -20,7 +20,7 @@ const clientScript = 'export const hällo = 1\n'
 
 async function setUp(t: Test, change: Partial<VersionServerOptions> = {}) {
   const socketPath = join(runDir(t), 'v.sock')
-  const { server, current } = await startVersionServer(t, { socketPath, clientScript, ...change })
+  const { server, current } = await startVersionServer(t, { listen: socketPath, clientScript, ...change })
   return { server, current, socketPath, tab, get }
 
   function tab(query = '', protocols = [subprotocol], headers: Record<string, string> = {}) {
@@ -387,13 +387,13 @@ t.test('clients that break off or speak nonsense harm nobody', async t => {
 t.test('a stale socket file is replaced, and a path that cannot be listened on is an error', async t => {
   const socketPath = join(runDir(t), 'stale.sock')
   writeFileSync(socketPath, '')
-  const { server } = await setUp(t, { socketPath })
+  const { server } = await setUp(t, { listen: socketPath })
   t.equal((await fetchUnix(socketPath, '/__spa/client.js', 'GET', {})).status, 200)
   t.equal(server.isOpen(), true)
   for (const wrong of ['/nowhere/at/all.sock', `/tmp/${'x'.repeat(200)}.sock`]) {
     const current = createCurrent('web', () => {})
     const limits = { maxTabs: 1, heartbeatMs: 1_000, maxAgeMs: 1_000, expose: 'id' as const, log: () => {} }
-    const unopened = createVersionServer({ socketPath: wrong, current, clientScript: '', ...limits })
+    const unopened = createVersionServer({ listen: wrong, current, clientScript: '', ...limits })
     await t.rejects(unopened.open(), { message: new RegExp(wrong) })
     t.equal(unopened.isOpen(), false)
   }

@@ -14,7 +14,7 @@ const third = '7'.repeat(64)
 async function setUp(t: Test, change: Partial<VersionServerOptions> = {}) {
   const port = await freePort()
   const { server, current } = await startVersionServer(t, {
-    socketPath: { port, address: '127.0.0.1' },
+    listen: { port, address: '127.0.0.1' },
     standalone: { isAdmitted: () => true },
     ...change,
   })

@@ -18,7 +18,7 @@ import { startVersionServer } from './version-server.ts'
 
 async function setUp(t: Test, change: Partial<VersionServerOptions> = {}) {
   const socketPath = join(runDir(t), 'v.sock')
-  const { server, current } = await startVersionServer(t, { socketPath, ...change })
+  const { server, current } = await startVersionServer(t, { listen: socketPath, ...change })
   return {
     server,
     current,

@@ -5,7 +5,7 @@ import { createCurrent } from '../../../sidecar/current.ts'
 import { createVersionServer } from '../../../sidecar/server/server.ts'
 import type { VersionServerOptions } from '../../../sidecar/server/server.ts'
 
-type Change = Partial<VersionServerOptions> & Pick<VersionServerOptions, 'socketPath'>
+type Change = Partial<VersionServerOptions> & Pick<VersionServerOptions, 'listen'>
 
 /** Takes where it is to listen, and what is to be otherwise. It tells of the Deployment `web`. */
 export async function startVersionServer(t: Test, change: Change) {
