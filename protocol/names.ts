@@ -43,6 +43,8 @@ export const option = {
   cache: 'spa-reloader.io/cache',
   /** `refuse` (default: a missing asset is a 404 that nobody stores) or `off`. */
   missing: 'spa-reloader.io/missing',
+  /** `off` (default) or `json`: one line for each answer. */
+  accessLog: 'spa-reloader.io/access-log',
 } as const
 
 /** What we write on pods. */
@@ -89,6 +91,7 @@ export const sidecarEnv = {
   missing: 'SPA_MISSING',
   page: 'SPA_PAGE',
   cacheMib: 'SPA_CACHE_MIB',
+  accessLog: 'SPA_ACCESS_LOG',
   maxConnections: 'SPA_MAX_CONNECTIONS',
   memoryMib: 'SPA_MEMORY_MIB',
   maxHeadKib: 'SPA_MAX_HEAD_KIB',

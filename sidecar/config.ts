@@ -23,6 +23,7 @@ export interface Config extends Limits, Serving {
   revalidate: 'add' | 'off'
   missing: 'refuse' | 'off'
   page: 'plain' | 'etag' | 'stamp'
+  accessLog: 'off' | 'json'
   /** 0: no asset is kept in memory. */
   cacheBytes: number
   maxConnections: number
@@ -64,6 +65,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     revalidate: optional(sidecarEnv.revalidate, 'add').asEnum(['add', 'off']),
     missing: optional(sidecarEnv.missing, 'refuse').asEnum(['refuse', 'off']),
     page: optional(sidecarEnv.page, 'plain').asEnum(['plain', 'etag', 'stamp']),
+    accessLog: optional(sidecarEnv.accessLog, 'off').asEnum(['off', 'json']),
     ...readLimits(environment),
     maxConnections: optional(sidecarEnv.maxConnections, '10000').asNumberBetween(1, 1_000_000), // tabs, and requests beside them
     memoryMib: environment[sidecarEnv.memoryMib]

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createLog, reason } from '../protocol/log.ts'
 import { file } from '../protocol/names.ts'
 import { createAdmin } from './admin.ts'
+import { createBatch } from './batch.ts'
 import { readConfig, readMode } from './config.ts'
 import { createCurrent } from './current.ts'
 import { createDrain } from './drain/drain.ts'
@@ -77,6 +78,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     clientScript,
     log,
   })
+  const accessLines = createBatch(lines => process.stdout.write(`${lines}\n`))
   const front = createFront({
     listen: { port: config.frontPort, ...(listenAddress && { address: listenAddress }) },
     app: { host: podIP, port: appPort },
@@ -89,6 +91,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     maxConnections: await connectionCap(config),
     cache: { maxBytes: config.cacheBytes, maxEntries: maxCached },
     log,
+    ...(config.accessLog === 'json' && { accessLog: createLog({}, accessLines.add) }),
   })
   const metrics = createMetrics({
     version: VERSION,
@@ -124,6 +127,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     memory.close()
     server.close()
     await front.close()
+    accessLines.flush()
     log('sidecar ended')
     process.exit(0)
   }

@@ -32,6 +32,7 @@ const frontCounters = [
   ['documents', 'documents', 'Requests passed to the app that ask for a page.'],
   ['missing', 'missing', 'Assets that the app did not have, told as a 404 that nobody stores.'],
   ['cache_hits', 'cacheHits', 'Requests answered from memory.'],
+  ['cache_misses', 'cacheMisses', 'Requests passed to the app for what memory could have had.'],
   ['cache_fills', 'cacheFills', 'Answers put into memory.'],
   ['cache_evictions', 'cacheEvictions', 'Resources dropped from memory because others needed the place.'],
   ['version_requests', 'versionRequests', 'Requests to the version server.'],

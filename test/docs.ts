@@ -18,7 +18,7 @@ t.test('every name is in docs/configuration.md, docs/protocol.md or docs/front.m
 
 t.test('every variable and annotation in docs/configuration.md is a name', async t => {
   const known = new Set(leaves(names).map(String))
-  for (const [, name = ''] of configuration.matchAll(/`(SPA_[A-Z_]+|spa-reloader\.io\/[a-z]+)`/g))
+  for (const [, name = ''] of configuration.matchAll(/`(SPA_[A-Z_]+|spa-reloader\.io\/[a-z-]+)`/g))
     t.ok(known.has(name), name)
 })
 

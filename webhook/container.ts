@@ -103,7 +103,8 @@ const token = {
 }
 
 function environment(plan: Plan, drainSec: number): Raw[] {
-  const { name, app, front, admin, feed, expose, forwarded, revalidate, missing, page, cache } = plan
+  const { name, app, front, admin, feed, expose, forwarded, revalidate, missing, page, cache, accessLog } =
+    plan
   const literals = {
     [sidecarEnv.mode]: 'sidecar',
     [sidecarEnv.name]: name,
@@ -118,6 +119,7 @@ function environment(plan: Plan, drainSec: number): Raw[] {
     ...(missing !== 'refuse' && { [sidecarEnv.missing]: missing }),
     ...(page !== 'plain' && { [sidecarEnv.page]: page }),
     ...(cache === 'off' && { [sidecarEnv.cacheMib]: 0 }),
+    ...(accessLog !== 'off' && { [sidecarEnv.accessLog]: accessLog }),
   }
   const fields = {
     [sidecarEnv.namespace]: 'metadata.namespace',

@@ -112,6 +112,7 @@ export function decide(raw: unknown, { annotations, services, release }: Context
       missing: options.missing,
       page: options.page,
       cache: options.cache,
+      accessLog: options.accessLog,
       anyUser: Object.hasOwn(annotations, annotation.openshiftUserIds),
       release: release(name),
       before,
@@ -204,6 +205,7 @@ interface Options {
   missing: 'refuse' | 'off'
   page: 'plain' | 'etag' | 'stamp'
   cache: 'memory' | 'off'
+  accessLog: 'off' | 'json'
 }
 
 /** The pod's own annotations go before the Namespace's. What does not fit is added to `warnings`. */
@@ -221,6 +223,7 @@ function readOptions(
     missing: read(option.missing, ['refuse', 'off']),
     page: read(option.page, ['plain', 'etag', 'stamp']),
     cache: read(option.cache, ['memory', 'off']),
+    accessLog: read(option.accessLog, ['off', 'json']),
   }
 
   /** The first of the allowed values is the default. */

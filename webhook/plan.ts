@@ -18,6 +18,7 @@ export interface Plan {
   missing: 'refuse' | 'off'
   page: 'plain' | 'etag' | 'stamp'
   cache: 'memory' | 'off'
+  accessLog: 'off' | 'json'
   /** The namespace hands out user ids, and refuses pods that ask for another one. */
   anyUser: boolean
   /** The Deployment's last known release state. */

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net'
 import type { Log } from '../../protocol/log.ts'
+import { recordAccess } from './access.ts'
 import type { Answer } from './answer.ts'
 import { createAnswers } from './answers.ts'
 import type { AnswerChange, Leaving } from './answers.ts'
@@ -31,6 +32,8 @@ export interface Surroundings extends ExchangeSurroundings {
   limits: Limits
   isDraining(): boolean
   log: Log
+  /** Where the access log goes; undefined where it is off. */
+  accessLog: Log | undefined
   /** The connection has closed, or a tunnel has taken its sockets over. */
   forget(connection: Connection): void
   onClosed(client: Socket): void
@@ -66,8 +69,9 @@ const none: Buffer = Buffer.alloc(0)
 export function createConnection(client: Socket, around: Surroundings): Connection {
   const { counters, limits, log } = around
   const connection: Connection = { drain: watchIdle, close: destroy }
-  const peer =
-    around.edits.forwarded === 'add' ? client.remoteAddress?.replace(/^::ffff:(?=[\d.]+$)/, '') : undefined
+  const address = client.remoteAddress?.replace(/^::ffff:(?=[\d.]+$)/, '')
+  const peer = around.edits.forwarded === 'add' ? address : undefined
+  const access = around.accessLog && recordAccess(client, address, around.accessLog)
   const requests = createRequests(
     { isBusy, begin, write: writeApp, endBody, end: endApp, refuse, surplus, leave: spliceWhole },
     limits,
@@ -137,6 +141,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   }
 
   function begin(request: Request): Buffer | undefined | 'ours' | 'done' {
+    access?.begin(request)
     const target = versionTarget(request)
     if (target !== undefined) {
       turn = { take: () => askFor(request, target) }
@@ -224,6 +229,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     stopTimers()
     turn?.abort?.()
     abandon()
+    access?.close()
     app?.destroySoon()
     around.forget(connection)
     around.onClosed(client)
@@ -252,7 +258,10 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     const isFinal = awaited.length === 1
     if (isFinal && around.isDraining() && !turn && requests.heldBytes() === 0) endWithAwaited()
     const sink = { isLast: isFinal && isLast && !refusal, write: writeClient, finish }
-    return changeAnswer(awaited[0]!, answer, around, sink)
+    const change = changeAnswer(awaited[0]!, answer, around, sink)
+    const { isReplaced } = awaited[0]!
+    access?.answer('app', isReplaced ? 404 : answer.status, isReplaced)
+    return change
   }
 
   /** Returns whether the client takes more. */
@@ -262,7 +271,10 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function endAnswer(): void {
     const ended = awaited.shift()
-    if (ended) endExchange(ended)
+    if (ended) {
+      endExchange(ended)
+      access?.end()
+    }
     if (isOver) return
     if (awaited.length === 0) {
       isSwitching = false
@@ -279,8 +291,11 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (isOver) return
     if (awaited[0]?.isReplaced) return finish()
     abandon()
-    if (why === 'tunnel' && isSwitching && awaited.length === 1 && app)
+    if (why === 'tunnel' && isSwitching && awaited.length === 1 && app) {
+      access?.end('app', awaited[0]!.method === 'CONNECT' ? 200 : 101)
       return splice(app, rest, requests.rest())
+    }
+    access?.leave()
     isUnframed = why !== 'until-close'
     if (isUnframed) counters.unframed++
     // No other request is taken: its answer could not be found, and it might be one for the version server.
@@ -301,6 +316,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (isOurs()) return dropApp()
     abandon()
     writeClient(answers.held())
+    access?.endApp()
     // No answer can come any more, but the app may still want the rest of a body.
     endWithAwaited()
     awaited.length = 0
@@ -361,6 +377,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (parts.length > 1) client.cork()
     for (const bytes of parts) writeClient(bytes)
     if (parts.length > 1) client.uncork()
+    access?.end('memory', Number(parts[0]!.toString('latin1', 9, 12)))
     if (isEnd) finish()
     else if (!app) watchForgotten()
     if (isEnd || client.writableLength < limits.maxBufferBytes) return !isEnd
@@ -397,13 +414,19 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     isOwn = true
     const exchange = askVersion(around.versionSocket, request, target, {
       isLast: () => request.isLast || around.isDraining(),
+      begin: status => access?.answer('version', status),
       write: writeClient,
-      end: isUntilClose => endTurn(isUntilClose || request.isLast || around.isDraining()),
+      end(isUntilClose) {
+        access?.end()
+        endTurn(isUntilClose || request.isLast || around.isDraining())
+      },
       upgrade(socket, rest) {
+        access?.end('version', 101)
         dropApp()
         splice(socket, rest, requests.rest())
       },
       stream(socket, rest) {
+        access?.end()
         dropApp()
         splice(socket, rest, none)
       },
@@ -411,6 +434,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
         log('version server failed', { code: 'version_failed', why })
         if (isPartial) return reset()
         writeClient(ownAnswer(503, 'Service Unavailable', 'Retry-After: 1\r\n'))
+        access?.end('front', 503)
         endTurn(true)
       },
     })
@@ -447,6 +471,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function answerRefusal({ status }: Refusal): void {
     writeClient(ownAnswer(status, refusals[status]))
+    access?.end('front', status)
     if (app && hasForwarded) cut(app)
     finish()
   }

@@ -17,6 +17,8 @@ export interface Counters {
   missing: number
   /** Requests answered from memory. */
   cacheHits: number
+  /** Requests passed to the app for what memory could have had. */
+  cacheMisses: number
   /** Answers put into memory. */
   cacheFills: number
   /** Resources dropped from memory because others needed the place. */
@@ -55,6 +57,7 @@ export function createCounters(): Counters {
     documents: 0,
     missing: 0,
     cacheHits: 0,
+    cacheMisses: 0,
     cacheFills: 0,
     cacheEvictions: 0,
     versionRequests: 0,

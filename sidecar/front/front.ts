@@ -35,6 +35,8 @@ export interface FrontOptions {
   /** Client connections at a time; one more is answered with 503. */
   maxConnections: number
   log: Log
+  /** Gets one line for each answer. */
+  accessLog?: Log
 }
 
 export interface Front {
@@ -94,6 +96,7 @@ export function createFront({
   let lastListenError = ''
 
   const around = {
+    accessLog: undefined,
     ...options,
     dial,
     stamping: { isOff: false },

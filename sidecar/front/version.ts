@@ -14,6 +14,8 @@ import type { Request } from './request.ts'
 
 export interface VersionSink {
   isLast(): boolean
+  /** The answer has begun. */
+  begin(status: number): void
   /** Returns whether the client takes more; when it does again, `resume` is called. */
   write(bytes: Buffer): boolean
   /** The answer is complete. `isUntilClose`: the client learns that by the end of its connection only. */
@@ -103,6 +105,7 @@ export function askVersion(
   }
 
   function begin(answer: Answer): AnswerChange {
+    sink.begin(answer.status)
     isEndless = answer.body === 'chunked' // our own answers have lengths, but for the event stream
     if (!isEndless) return { head: reconnect(answer, sink.isLast()) }
     if (request.minor === 1) {

@@ -29,6 +29,7 @@ t.test('what injection must set is enough, and the rest has its default', async 
     revalidate: 'add',
     missing: 'refuse',
     page: 'plain',
+    accessLog: 'off',
     cacheBytes: 16 * 1024 * 1024,
     maxConnections: 10_000,
     memoryMib: undefined,
@@ -61,6 +62,7 @@ const changed = {
   SPA_REVALIDATE: 'off',
   SPA_MISSING: 'off',
   SPA_PAGE: 'stamp',
+  SPA_ACCESS_LOG: 'json',
   SPA_CACHE_MIB: '0',
   SPA_MAX_CONNECTIONS: '7',
   SPA_MEMORY_MIB: '0',
@@ -92,7 +94,7 @@ t.test('every option is read', async t => {
     forwarded: 'off',
     drainMs: 0,
   })
-  t.match(config, { revalidate: 'off', missing: 'off', page: 'stamp', cacheBytes: 0, maxConnections: 7 })
+  t.match(config, { revalidate: 'off', missing: 'off', page: 'stamp', accessLog: 'json', cacheBytes: 0, maxConnections: 7 })
   t.match(config, {
     maxHeadBytes: 8_192,
     maxHeadLines: 50,
@@ -127,6 +129,7 @@ t.test('a variable that is wrong is named', async t => {
     SPA_FEED: ['Watch', 'file'],
     SPA_EXPOSE: ['none'],
     SPA_FORWARDED: ['on'],
+    SPA_ACCESS_LOG: ['on'],
     SPA_MAX_CONNECTIONS: ['0'],
     SPA_MEMORY_MIB: ['-1', '1Gi'],
     SPA_MAX_HEAD_KIB: ['0', '64k', '1025'],

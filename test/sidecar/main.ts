@@ -159,6 +159,7 @@ t.test('the metrics tell what is in memory, and how often it was asked for', asy
   t.match(body, /^spa_reloader_front_cached_entries 1$/m)
   t.match(body, /^spa_reloader_front_cached_bytes [1-9]\d+$/m)
   t.match(body, /^spa_reloader_front_cache_hits_total 1$/m)
+  t.match(body, /^spa_reloader_front_cache_misses_total 1$/m)
   t.match(body, /^spa_reloader_front_refused_total\{why="head_time"\} 0$/m)
 })
 
@@ -170,6 +171,22 @@ t.test('a process near the end of its memory lets nobody new in, says so, and te
   t.match(body, /^spa_reloader_memory_limit_bytes 20971520$/m)
   t.match(body, /^spa_reloader_memory_pressure 2$/m)
   t.match(body, /^spa_reloader_front_turned_away_total\{why="memory"\} 1$/m)
+})
+
+t.test('with the access log each answer is one line, also the last before the end', async t => {
+  const { sidecar, get } = await startPod(t, { SPA_ACCESS_LOG: 'json', SPA_DRAIN_SEC: '0' })
+  await get('/one?secret')
+  await sidecar.says('answer')
+  await get('/two')
+  sidecar.child.kill('SIGTERM')
+  await sidecar.ended
+  const lines = sidecar.lines.filter(line => line.includes('"access"'))
+  t.match(
+    lines.map(line => JSON.parse(line) as object),
+    [{ message: 'answer', method: 'GET', path: '/one', status: 200, from: 'app' }, { path: '/two' }],
+  )
+  t.match(lines[0], /^\{"time":"[^"]+Z","message":"answer"/)
+  t.notMatch(lines.join(), 'secret')
 })
 
 t.test('a process that may open few files lowers its connection cap, says so, and serves', async t => {

@@ -163,6 +163,7 @@ t.test('the pod of a Deployment is injected by the name of its port', async t =>
       missing: 'refuse',
       page: 'plain',
       cache: 'memory',
+      accessLog: 'off',
       anyUser: false,
       release: undefined,
       before: undefined,

@@ -45,6 +45,11 @@ export interface CacheOptions {
 /** Whose answer may be another than the one that the others wait for. */
 const unusual = ['range', 'if-none-match', 'if-modified-since', 'cache-control', 'pragma']
 
+/** What is not stored itself, but could have been made from what is: a range, or that nothing has changed. */
+function isPart(request: Request, { status }: Answer): boolean {
+  return (status === 206 || status === 304) && isFingerprinted(request.target) && isCacheable(request)
+}
+
 /** Of all that it may hold, one answer gets no more than this part. */
 const maxShare = 4
 
@@ -78,11 +83,12 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
   }
 
   function fill(request: Request, answer: Answer): Fill | undefined {
-    const policy = isOff ? undefined : policyOf(request, answer)
     const { mask } = acceptedCodings(field(request, 'accept-encoding'))
     const coding = codingOf(field(answer, 'content-encoding'))
-    const isLarge = Number(answer.body) > maxBodyBytes || filling >= maxBytes
-    if (!policy || isLarge || coding === undefined || (maskOf(coding) & mask) === 0) return undefined
+    if (coding === undefined || (maskOf(coding) & mask) === 0) return undefined
+    const policy = policyOf(request, answer)
+    if (policy || isPart(request, answer)) counters.cacheMisses++
+    if (!policy || isOff || Number(answer.body) > maxBodyBytes || filling >= maxBytes) return undefined
     const begun = generation
     const reserved = typeof answer.body === 'number' ? answer.body : maxBodyBytes
     filling += reserved

@@ -43,6 +43,7 @@ async function setUp(t: Test, serve: (app: Client) => void = () => {}) {
     isDraining: () => isDraining,
     counters,
     log: () => {},
+    accessLog: undefined,
     forget: () => {},
     onClosed: () => {},
   })

@@ -163,6 +163,7 @@ t.test(
       const isUntilClose = await new Promise<boolean>((resolve, reject) => {
         askVersion(path, request, '/__spa/events', {
           isLast: () => false,
+          begin: () => {},
           write: bytes => ((got += bytes.toString('latin1')), true),
           end: resolve,
           upgrade: reject,
@@ -289,6 +290,7 @@ function ask(path: string) {
   const over = new Promise<string>(resolve => {
     ;({ abort } = askVersion(path, request, '/__spa/version', {
       isLast: () => false,
+      begin: () => {},
       write: bytes => ((text += bytes.toString('latin1')), true),
       end: () => resolve(text),
       upgrade: () => resolve('upgrade'),

@@ -78,7 +78,7 @@ t.test('what may be stored, and what may not', async t => {
     const name = [target, ...answer, '<', ...request].join(' | ')
     t.match(first, /<1>$/, name)
     t.equal(count(), hit ? 1 : 2, name)
-    t.equal(front.counters.cacheHits, hit ? 1 : 0, name)
+    t.match(front.counters, { cacheHits: hit ? 1 : 0, cacheMisses: hit ? 1 : 0 }, name)
     t.match(second, hit ? /<1>$/ : /<2>$/, name)
     t.equal(age(second), hit ? '0' : (age(answer.join('\r\n') + '\r\n') ?? 'none'), name)
     t.notMatch(hit ? second : '', 'X-Hop')
@@ -571,6 +571,28 @@ t.test('bytes, entries and the size of each are capped; what was used last stays
   await ask(stage, get(name(2)))
   t.equal(stage.front.counters.cacheHits, 2)
   t.ok(stage.front.cached().bytes <= 20_000)
+})
+
+t.test('a miss is what memory could have had, and nothing else', async t => {
+  const { front, ...stage } = await counting(t, immutable)
+  front.press('high')
+  await stage.ask(get(asset))
+  t.equal(front.counters.cacheMisses, 1, 'short of memory too')
+  front.press('none')
+  await stage.ask(get('/api/carts'))
+  await stage.ask(get('/'))
+  t.equal(front.counters.cacheMisses, 3, 'what is immutable, by whatever name')
+  const app = await answering(t, head =>
+    head.includes('none-match')
+      ? 'HTTP/1.1 304 Not Modified\r\n\r\n'
+      : head.includes('range')
+        ? 'HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\nx'
+        : 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n',
+  )
+  const other = await openFront(t, app.port)
+  for (const target of [asset, '/logo.png'])
+    for (const line of ['range: bytes=0-0', 'if-none-match: "e"', 'x: y']) await ask(other, get(target, line))
+  t.match(other.front.counters, { cacheMisses: 2, cacheHits: 0, requests: 6 })
 })
 
 t.test('switched off, nothing is stored', async t => {
