@@ -94,7 +94,14 @@ t.test('every option is read', async t => {
     forwarded: 'off',
     drainMs: 0,
   })
-  t.match(config, { revalidate: 'off', missing: 'off', page: 'stamp', accessLog: 'json', cacheBytes: 0, maxConnections: 7 })
+  t.match(config, {
+    revalidate: 'off',
+    missing: 'off',
+    page: 'stamp',
+    accessLog: 'json',
+    cacheBytes: 0,
+    maxConnections: 7,
+  })
   t.match(config, {
     maxHeadBytes: 8_192,
     maxHeadLines: 50,
