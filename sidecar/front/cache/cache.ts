@@ -90,10 +90,17 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
     if (policy || isPart(request, answer)) counters.cacheMisses++
     if (!policy || isOff || Number(answer.body) > maxBodyBytes || filling >= maxBytes) return undefined
     const begun = generation
-    const reserved = typeof answer.body === 'number' ? answer.body : maxBodyBytes
-    filling += reserved
-    return createFill(answer, maxBodyBytes, body => {
-      filling -= reserved
+    // Of a chunked one only what has come counts: a page asks for several at a time.
+    let held = typeof answer.body === 'number' ? answer.body : 0
+    filling += held
+    const holds = (length: number): boolean => {
+      if (length <= held) return true
+      filling += length - held
+      held = length
+      return held <= maxBodyBytes && filling <= maxBytes
+    }
+    return createFill(answer, holds, body => {
+      filling -= held
       if (!body || begun !== generation) return
       const names = varyOf(answer)
       const entry = createEntry(answer, body, { policy, mask, selection: selection(request, names) })

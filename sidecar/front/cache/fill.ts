@@ -11,10 +11,12 @@ export interface Fill {
   abort(): void
 }
 
-/** Calls back once: with the body, without its framing, or with undefined. */
+/**
+ * `holds`: whether there is memory for so many bytes in all. `settle` is called once: with the body, without its framing, or with undefined.
+ */
 export function createFill(
   { body }: Pick<Answer, 'body'>,
-  maxBytes: number,
+  holds: (length: number) => boolean,
   settle: (body: Buffer | undefined) => void,
 ): Fill {
   let parts: Buffer[] | undefined = []
@@ -22,9 +24,10 @@ export function createFill(
   return { take, end, abort: () => finish(undefined) }
 
   function take(bytes: Buffer): void {
+    if (!parts) return
     length += bytes.length
-    if (length > maxBytes) finish(undefined)
-    else parts?.push(bytes)
+    if (holds(length)) parts.push(bytes)
+    else finish(undefined)
   }
 
   function end(): void {

@@ -3,6 +3,8 @@
 import { once } from 'node:events'
 import { createHash } from 'node:crypto'
 import http from 'node:http'
+import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -112,6 +114,7 @@ t.test('a request has the last word on freshness', async t => {
     ['Cache-Control: only-if-cached', true],
   ] as const) {
     const before = count()
+    await sleep(2) // what was stored in this very millisecond is fresh enough for max-age=0
     await ask(get(asset, line))
     t.equal(count() === before, hit, line)
   }
@@ -572,6 +575,35 @@ t.test('bytes, entries and the size of each are capped; what was used last stays
   t.equal(stage.front.counters.cacheHits, 2)
   t.ok(stage.front.cached().bytes <= 20_000)
 })
+
+t.test(
+  'chunked assets are stored though six are on their way at a time, within what memory holds',
+  async t => {
+    const waiting: Socket[] = []
+    const app = await rawApp(t, socket => {
+      socket.once('data', () => {
+        if (waiting.push(socket) === 6) void answer(waiting.splice(0))
+      })
+    })
+    async function answer(sockets: Socket[]): Promise<void> {
+      for (const socket of sockets)
+        socket.write(`HTTP/1.1 200 OK\r\n${immutable}\r\nTransfer-Encoding: chunked\r\n\r\n`)
+      for (const socket of sockets) socket.write(`3e8\r\n${'x'.repeat(1_000)}\r\n`)
+      await seen()
+      for (const socket of sockets) socket.end('0\r\n\r\n')
+    }
+    for (const [maxBytes, fills] of [
+      [20_000, 6],
+      [5_000, 4],
+    ] as const) {
+      const stage = await openFront(t, app.port, { cache: { maxBytes, maxEntries: 9 } })
+      for (let round = 0; round < 2; round++) {
+        await Promise.all([1, 2, 3, 4, 5, 6].map(i => ask(stage, get(`/a-${round}${i}b2c3d4.js`))))
+        t.equal(stage.front.counters.cacheFills, fills * (round + 1))
+      }
+    }
+  },
+)
 
 t.test('a miss is what memory could have had, and nothing else', async t => {
   const { front, ...stage } = await counting(t, immutable)
