@@ -3,7 +3,7 @@
 // At any moment one timer is armed at most, and what it means follows from the status.
 
 import { parseMessage } from '../protocol/message.ts'
-import type { StateMessage } from '../protocol/message.ts'
+import type { HeardState } from '../protocol/message.ts'
 import { closeCode, path } from '../protocol/names.ts'
 import { climbDelay, pollDelay, reconnectDelay } from './backoff.ts'
 import type { Env } from './env.ts'
@@ -35,7 +35,7 @@ export interface Wiring {
   env: Env
   /** Takes the name of a file below `__spa/`. Read at each dial, since the page may learn its identity later. */
   address: (file: string) => string
-  onState: (state: StateMessage) => void
+  onState: (state: HeardState) => void
   onStatus: () => void
 }
 

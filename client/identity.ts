@@ -1,7 +1,8 @@
 // Which version this page is: said by the answer that carried its document, never by the first message and never by a cookie.
 // Decided once. A page that says nothing about itself is told nothing: it holds.
 
-import { serverTiming } from '../protocol/names.ts'
+import { meta, serverTiming } from '../protocol/names.ts'
+import type { Ordered } from '../protocol/release.ts'
 import type { Env } from './env.ts'
 import { get } from './get.ts'
 
@@ -13,6 +14,8 @@ export interface Page {
   readonly hash: string
   /** The version's id, 64 hex digits, where that pod knew it already. */
   readonly id?: string
+  /** Where it did not: the state that it had heard of. A later one that knows the hash says what this page is. */
+  readonly state?: Ordered
 }
 
 /**
@@ -20,8 +23,10 @@ export interface Page {
  * Returns what the page says by itself: given, in a `<meta name="spa-version">`, or by its Server-Timing entries.
  */
 export function readPage(env: Env, version?: string): Page | null {
-  const stamp = version ?? env.document.querySelector('meta[name="spa-version"]')?.getAttribute('content')
-  const stamped = stamp ? parseVersion(stamp) : null
+  const element = env.document.querySelector(`meta[name="${meta.name}"]`)
+  const attribute = (name: string): string => element?.getAttribute(name) ?? ''
+  const stamp = version ?? attribute('content')
+  const stamped = pageOf(version === undefined ? metricsOf(attribute) : metricsOf(() => version))
   const timed = pageOf(navigation(env)?.serverTiming ?? [])
   const isSame = timed && stamp === `${timed.name}-${timed.hash}`
   return isSame ? timed : (stamped ?? timed)
@@ -58,8 +63,17 @@ export async function pageOfDocument(answer: Response): Promise<Page | null> {
     return page
   }
   const text = (await readBeginning(answer)).replace(/<!--[^]*?(?:-->|$)/g, '')
-  const meta = /<meta\s[^>]*\bname=["']?spa-version\b[^>]*/i.exec(text)?.[0] ?? ''
-  return parseVersion(/\bcontent=["']?([^\s"'>]*)/i.exec(meta)?.[1] ?? '')
+  const element = new RegExp(`<meta\\s[^>]*\\bname=["']?${meta.name}\\b[^>]*`, 'i').exec(text)?.[0] ?? ''
+  return pageOf(metricsOf(name => new RegExp(`\\s${name}=["']?([^\\s"'>]*)`, 'i').exec(element)?.[1] ?? ''))
+}
+
+/** What a <meta> says, as the header would. */
+function metricsOf(attribute: (name: string) => string): Metric[] {
+  return [
+    { name: serverTiming.page, description: attribute('content') },
+    { name: serverTiming.id, description: attribute(meta.id) },
+    { name: serverTiming.state, description: attribute(meta.state) },
+  ]
 }
 
 async function readBeginning({ body }: Response): Promise<string> {
@@ -91,6 +105,10 @@ export function pageOf(metrics: readonly Metric[]): Page | null {
     if (name === serverTiming.page) page = parseVersion(description)
     if (name === serverTiming.id && page && /^[0-9a-f]{64}$/.test(description))
       page = { name: page.name, hash: page.hash, id: description }
+    if (name === serverTiming.state && page && !page.id) {
+      const [, epoch, serial] = /^([0-9a-z-]+)\.(\d{1,15})$/.exec(description) ?? []
+      if (epoch) page = { name: page.name, hash: page.hash, state: { epoch, serial: Number(serial) } }
+    }
   }
   return page
 }

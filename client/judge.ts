@@ -1,9 +1,10 @@
 // What a release state means for a page. A page that the state cannot place holds, since it may be newer than the state.
 
-import type { StateMessage } from '../protocol/message.ts'
+import type { HeardState } from '../protocol/message.ts'
+import { isSameDeployment } from '../protocol/release.ts'
 import type { Page } from './identity.ts'
 
-type Release = Pick<StateMessage, 'phase' | 'sha256' | 'live'>
+type Release = Pick<HeardState, 'phase' | 'sha256' | 'live'>
 
 /** `candidate`: the rollout has ended without this page's version; to be verified before it is offered. */
 export type Verdict = 'unknown' | 'current' | 'rolling' | 'candidate'
@@ -21,7 +22,7 @@ export function judge(id: string | null, release: Release | null): Verdict {
  * Takes a page and a state; returns the page's id as the state has it now, or null when the state does not know the page: not its hash,
  * or not the id that it carries, since a ReplicaSet that is used again may have pulled newer bytes than the state has heard of.
  */
-export function resolveId(page: Page | null, release: Pick<StateMessage, 'known'> | null): string | null {
+export function resolveId(page: Page | null, release: Pick<HeardState, 'known'> | null): string | null {
   const row = page && release?.known.find(([key]) => key === page.hash)
   if (!row || !release) return null
   if (!page.id) return row[1] || null
@@ -29,15 +30,23 @@ export function resolveId(page: Page | null, release: Pick<StateMessage, 'known'
   return release.known.some(row => row[1] === id) ? id : null
 }
 
+/**
+ * Takes a page and a state; returns the page with its id, as soon as a state knows that which is later than the one that its pod had heard of.
+ * From then on that stands, whatever its ReplicaSet comes to run.
+ */
+export function place(page: Page | null, release: HeardState | null): Page | null {
+  if (!page?.state || !release || !isSameDeployment(page, release)) return page
+  const isLater = page.state.epoch === release.epoch && page.state.serial < release.serial
+  const id = isLater && resolveId(page, release)
+  return id ? { name: page.name, hash: page.hash, id } : page
+}
+
 /** Runtimes report several digests for one image, so a version may have got another id since. */
-export function latestId({ known }: Pick<StateMessage, 'known'>): (id: string) => string {
+export function latestId({ known }: Pick<HeardState, 'known'>): (id: string) => string {
   return id => known.find(([key]) => key === id)?.[1] ?? id
 }
 
 /** Whether a document fetched just now is the version that the state says is live. */
-export function isTarget(
-  served: Page | null,
-  release: Pick<StateMessage, 'sha256' | 'known'> | null,
-): boolean {
+export function isTarget(served: Page | null, release: Pick<HeardState, 'sha256' | 'known'> | null): boolean {
   return !!release?.sha256 && resolveId(served, release) === release.sha256
 }

@@ -1,15 +1,15 @@
 // What a page has on offer: every decision of the client, as functions of values. start.ts only carries them out,
 // so a model can search through the very transitions that browsers run.
 
-import type { StateMessage } from '../protocol/message.ts'
+import type { HeardState } from '../protocol/message.ts'
 import { isSameDeployment } from '../protocol/release.ts'
 import type { Page } from './identity.ts'
-import { isTarget, judge, resolveId } from './judge.ts'
+import { isTarget, judge, place, resolveId } from './judge.ts'
 import { learn } from './knowledge.ts'
 
 export interface Offer {
   readonly page: Page | null
-  readonly known: StateMessage | null
+  readonly known: HeardState | null
   /**
    * The id of the page's version, once a state has known it. A later state of the same Deployment may not, when that was made again: to such a
    * one the page is old. What no state has known may be newer, and holds. Of two Deployments behind one origin nothing follows: the states
@@ -46,14 +46,15 @@ export function createOffer(page: Page | null): Offer {
 
 /** The page has found out what it is. Decided once: what is found after that changes nothing. */
 export function identify(offer: Offer, page: Page | null): Offer {
-  return offer.page ? offer : consider({ ...offer, page })
+  return offer.page ? offer : consider({ ...offer, page: place(page, offer.known) })
 }
 
 /** A state was heard. `isPresent`: over the present connection. */
-export function hear(offer: Offer, message: StateMessage, isPresent: boolean): Offer {
+export function hear(offer: Offer, message: HeardState, isPresent: boolean): Offer {
   const known = learn(offer.known, message, isPresent)
   const isSame = !offer.known || isSameDeployment(offer.known, known)
-  return consider({ ...offer, known, current: isSame ? offer.current : null })
+  const page = place(offer.page, message) // also an older one than is known may be later than the page
+  return consider({ ...offer, page, known, current: isSame ? offer.current : null })
 }
 
 /** The document was fetched again: null when the answer carried no version, undefined when there was no answer. */

@@ -2,7 +2,7 @@
 // request is answered: `ready` means that every answer is the new version.
 
 import { get } from 'node:http'
-import type { StateMessage } from '../protocol/message.ts'
+import type { HeardState } from '../protocol/message.ts'
 import type { Why } from '../protocol/release.ts'
 import { pageOf, parseServerTiming } from '../client/identity.ts'
 import type { DemoCluster } from './cluster.ts'
@@ -45,7 +45,7 @@ export async function check(
     await act()
     const image = await shop.image()
     const id = images.digest(image)
-    const isMeant = (state: StateMessage) => state.revision === revision && state.phase === 'ready'
+    const isMeant = (state: HeardState) => state.revision === revision && state.phase === 'ready'
     const state = await tab.until(isMeant, signal).catch((error: unknown) => {
       throw new Error(`${name}: revision ${revision} was not heard to be ready; ${lastHeard(tab)}`, {
         cause: error,
@@ -74,7 +74,7 @@ function format({ revision, id }: { revision: number; id: string }): string {
 }
 
 /** Asks for the page on a connection of its own; returns the id of the version that answered. */
-function servedId(url: string, { known }: StateMessage, signal: AbortSignal): Promise<string | undefined> {
+function servedId(url: string, { known }: HeardState, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     get(url, { agent: false, signal }, response => {
       response.resume()

@@ -4,17 +4,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { parseMessage } from '../protocol/message.ts'
-import type { StateMessage } from '../protocol/message.ts'
+import type { HeardState } from '../protocol/message.ts'
 import { closeCode, path, subprotocol } from '../protocol/names.ts'
 import { compareStates, isObject } from '../protocol/release.ts'
 
 export interface Tab {
   /** Every newer state that was heard, the greatest last. */
-  heard: readonly StateMessage[]
+  heard: readonly HeardState[]
   /** How often a pod that ends has sent it to another. */
   moves(): number
   /** Resolves with the first state, of those heard and those to come, that is meant. Rejects when `signal` aborts. */
-  until(isMeant: (state: StateMessage) => boolean, signal: AbortSignal): Promise<StateMessage>
+  until(isMeant: (state: HeardState) => boolean, signal: AbortSignal): Promise<HeardState>
   close(): void
 }
 
@@ -22,8 +22,8 @@ const againMs = 200
 
 /** Takes the app's address; connects at once. */
 export function openTab(url: string): Tab {
-  const heard: StateMessage[] = []
-  const waiting = new Set<(state: StateMessage) => void>()
+  const heard: HeardState[] = []
+  const waiting = new Set<(state: HeardState) => void>()
   const closing = new AbortController()
   let moves = 0
   let socket = dial()
@@ -52,7 +52,7 @@ export function openTab(url: string): Tab {
     for (const tell of waiting) tell(message)
   }
 
-  function until(isMeant: (state: StateMessage) => boolean, signal: AbortSignal): Promise<StateMessage> {
+  function until(isMeant: (state: HeardState) => boolean, signal: AbortSignal): Promise<HeardState> {
     return new Promise((resolve, reject) => {
       const known = heard.find(isMeant)
       if (known) return resolve(known)
@@ -60,7 +60,7 @@ export function openTab(url: string): Tab {
       signal.addEventListener('abort', giveUp)
       if (signal.aborted) giveUp()
 
-      function look(state: StateMessage): void {
+      function look(state: HeardState): void {
         if (!isMeant(state)) return
         end()
         resolve(state)

@@ -40,7 +40,10 @@ export interface UnknownMessage {
   type: 'unknown'
 }
 
-export type ServerMessage = StateMessage | HeartbeatMessage | UnknownMessage
+/** What our client reads of a state. The rest is for those of the original, and for people. */
+export type HeardState = Omit<StateMessage, 'created_at' | 'namespace' | 'current_image' | 'previous_image'>
+
+export type ServerMessage = HeardState | HeartbeatMessage | UnknownMessage
 
 interface OriginalImage {
   name?: string
@@ -129,23 +132,19 @@ export function parseMessage(text: unknown): ServerMessage | undefined {
   return undefined
 }
 
-function parseState(data: Record<string, unknown>): StateMessage | undefined {
-  const { created_at, namespace, name, image, sha256, epoch, serial, revision, phase, why } = data
+function parseState(data: Record<string, unknown>): HeardState | undefined {
+  const { name, image, sha256, epoch, serial, revision, phase, why } = data
   const live = parseLive(data.live)
   const known = parseKnown(data.known)
-  if (!isString(created_at) || !isString(name) || !isString(sha256) || !isString(epoch)) return undefined
+  if (!isString(name) || !isString(sha256) || !isString(epoch)) return undefined
   if (!isCount(serial) || !isCount(revision) || (phase !== 'rolling' && phase !== 'ready')) return undefined
   if (!live || !known) return undefined
   return {
     v: 1,
     type: 'state',
-    created_at,
-    ...(isString(namespace) && { namespace }),
     name,
     ...(isString(image) && { image }),
     sha256,
-    current_image: parseImage(data.current_image) ?? { sha256 },
-    previous_image: parseImage(data.previous_image) ?? {},
     epoch,
     serial,
     revision,
@@ -156,11 +155,6 @@ function parseState(data: Record<string, unknown>): StateMessage | undefined {
     spread_ms: isCount(data.spread_ms) ? data.spread_ms : 0,
     heartbeat_ms: isCount(data.heartbeat_ms) ? data.heartbeat_ms : 25_000,
   }
-}
-
-function parseImage(data: unknown): OriginalImage | undefined {
-  if (!isObject(data) || !isString(data.sha256)) return undefined
-  return isString(data.name) ? { name: data.name, sha256: data.sha256 } : { sha256: data.sha256 }
 }
 
 /** What ends an event stream, as a WebSocket's close frame would say it: the data of its `close` event. */

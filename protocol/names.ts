@@ -147,8 +147,14 @@ export const subprotocol = 'spa-reloader.v1'
 /** The event that ends an event stream: its data has the code and the reason that a WebSocket would be closed with. */
 export const closeEvent = 'close'
 
-/** `Server-Timing` metric names on HTML answers: `spa;desc="<Deployment>-<hash>"` and `spa-id;desc="<id>"`. */
-export const serverTiming = { page: 'spa', id: 'spa-id' } as const
+/**
+ * `Server-Timing` metric names on HTML answers: `spa;desc="<Deployment>-<hash>"`, and either `spa-id;desc="<id>"` or
+ * `spa-state;desc="<epoch>.<serial>"`.
+ */
+export const serverTiming = { page: 'spa', id: 'spa-id', state: 'spa-state' } as const
+
+/** `<meta name="spa-version" content="<Deployment>-<hash>">`, with the other two in attributes of these names. */
+export const meta = { name: 'spa-version', id: 'data-id', state: 'data-state' } as const
 
 /** `X-SPA-Missing: 1` on an asset's 404: the app does not have it, or sent a page in its place. */
 export const header = { missing: 'X-SPA-Missing' } as const

@@ -55,7 +55,7 @@ export function parseRecord(status: unknown): ReleaseRecord | undefined {
 
 function parseReplicaSetRecord(data: unknown): ReplicaSetRecord | undefined {
   if (!isObject(data)) return undefined
-  const { uid, hash, revision, containers, image, digests, id, formerIds, idle, newestPod } = data
+  const { uid, hash, revision, containers, image, digests, id, formerIds, idle, awaited, newestPod } = data
   if (!isString(uid) || !isString(hash) || !isCount(revision) || !isString(image) || !isString(id))
     return undefined
   if (!areStrings(containers) || !areStrings(digests)) return undefined
@@ -69,6 +69,7 @@ function parseReplicaSetRecord(data: unknown): ReplicaSetRecord | undefined {
     id,
     formerIds: areStrings(formerIds) ? formerIds : [],
     idle: idle === true,
+    awaited: awaited === true,
     newestPod: isString(newestPod) ? newestPod : '',
   }
 }

@@ -25,6 +25,8 @@ export interface ReplicaSetRecord {
   formerIds: string[]
   /** It was scaled to 0, or given a new revision, and no pod has reported since: what it runs next may be other bytes. */
   idle: boolean
+  /** It is used again after that, and no pod has reported yet: what it runs now nobody knows. */
+  awaited: boolean
   /** When the newest pod of its finished rollout was created, RFC 3339 by the API server's clock; '' while it is under way. */
   newestPod: string
 }
@@ -73,7 +75,10 @@ export function settleVersion(
   )
 }
 
-/** The rows that let a page find out its own version: by its hash, or by an id under which it was once served, which may be a former one. */
+/**
+ * The rows that let a page find out its own version: by its hash, or by an id under which it was once served, which may be a former one.
+ * The row of a hash that is awaited has no id: a page that it serves now cannot be told from one that it served before.
+ */
 export function knownRows(records: readonly ReplicaSetRecord[]): Known[] {
   // A ReplicaSet that was deleted and made again has the same hash: the later one counts, whatever its revision.
   const latest = new Map(records.map(record => [record.hash, record]))
@@ -82,9 +87,11 @@ export function knownRows(records: readonly ReplicaSetRecord[]): Known[] {
     .sort((a, b) => b.revision - a.revision)
   const ids = new Set(byRevision.map(({ id }) => id))
   const rows = new Map<string, Known>()
-  for (const { hash, id, revision, digests } of byRevision) {
+  for (const { hash, id, revision, digests, awaited } of byRevision) {
+    rows.set(hash, [hash, awaited ? '' : id, revision])
     const aliases = digests.filter(digest => !ids.has(digest))
-    for (const key of [hash, ...aliases]) if (!rows.has(key)) rows.set(key, [key, id, revision])
+    for (const alias of awaited ? [id, ...aliases] : aliases)
+      if (!rows.has(alias)) rows.set(alias, [alias, id, revision])
   }
   const former = records.flatMap(record =>
     [...record.formerIds, ...(latest.get(record.hash) === record ? [] : [record.id])].map((id): Known => [
@@ -109,21 +116,23 @@ function observe(
   const images = imagesOf(replicaSet, containers)
   const image = images.join(' + ')
   const revision = Math.max(replicaSet.revision, last?.revision ?? 0) // a cache may lag; a revision never goes back
-  const none = { digests: [], id: '', formerIds: [], idle: false, newestPod: '' }
+  const none = { digests: [], id: '', formerIds: [], idle: false, awaited: false, newestPod: '' }
   const fresh = { uid, hash, revision, containers, image, ...none }
   const record = last ?? fresh
   const pinned = allOf(images.map(pinnedDigest))
-  if (pinned) return { ...record, revision, image, digests: [pinned], id: pinned, idle: false }
+  if (pinned)
+    return { ...record, revision, image, digests: [pinned], id: pinned, idle: false, awaited: false }
   const idle = record.idle || replicaSet.replicas === 0 || revision > record.revision
   const reports = reportsOf(uid, containers, pods)
-  if (reports.length === 0) return { ...record, revision, image, idle }
+  if (reports.length === 0)
+    return { ...record, revision, image, idle, awaited: idle && replicaSet.replicas > 0 }
   // While it is in use, another digest is another name of the same bytes (a runtime lists several, nodes differ),
   // or a tag that moved under it: then nobody can say which pod answers, and the id stays. Used again, it may be a new version.
   const isOther = idle && !reports.some(({ digest }) => record.digests.includes(digest))
   const known: ReplicaSetRecord = isOther ? { ...fresh, formerIds: formerIdsOf(record) } : record
   const names = reports.filter(({ createdAt }) => known.newestPod === '' || createdAt <= known.newestPod)
   const digests = [...new Set([...known.digests, ...names.map(({ digest }) => digest)])]
-  return { ...known, revision, image, digests, idle: replicaSet.replicas === 0 }
+  return { ...known, revision, image, digests, idle: replicaSet.replicas === 0, awaited: false }
 }
 
 function formerIdsOf({ id, formerIds }: ReplicaSetRecord): string[] {

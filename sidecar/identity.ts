@@ -1,19 +1,21 @@
-// What every HTML answer says about the page that it carries: the Server-Timing header's value.
+// What every HTML answer says about the page that it carries: in its Server-Timing header, its ETag and, where it is stamped, its <meta>.
 // It names this pod's own build, whatever the Deployment's target is.
 
-import { serverTiming } from '../protocol/names.ts'
+import { meta, serverTiming } from '../protocol/names.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 
 /**
- * Takes this pod's Deployment and pod-template-hash, and the release state if any is known; returns the header's value
- * (W3C Server Timing). The id is added only while this pod's own version is the one that is ready: what the state knows of another hash
- * may be of earlier bytes, since a re-used ReplicaSet may pull others; so may one
- * that was scaled to 0 and back, whose first pods start with the state that nothing is live. Without it the page resolves its hash by the states that it hears.
+ * Takes this pod's Deployment and pod-template-hash, and the release state if any is known; returns the value of Server-Timing (W3C).
+ * The id is added only while this pod's own version is the one that is ready: what the state knows of another hash may be of earlier bytes,
+ * since a re-used ReplicaSet may pull others; so may one that was scaled to 0 and back, whose first pods start with the state that nothing
+ * is live. Without it the answer names the state that this pod has heard of: a later one that knows the hash says what the page is.
  */
 export function pageIdentity(name: string, hash: string, state: ReleaseState | undefined): string {
   const page = `${serverTiming.page};desc="${name}-${hash}"`
   const id = ownId(hash, state)
-  return id ? `${page}, ${serverTiming.id};desc="${id}"` : page
+  if (id) return `${page}, ${serverTiming.id};desc="${id}"`
+  const heard = heardOf(state)
+  return heard ? `${page}, ${serverTiming.state};desc="${heard}"` : page
 }
 
 /**
@@ -21,12 +23,29 @@ export function pageIdentity(name: string, hash: string, state: ReleaseState | u
  * never says anything else than the page that the browser has.
  */
 export function pageTag(name: string, hash: string, state: ReleaseState | undefined): string {
+  const page = `${name}-${hash}`
   const id = ownId(hash, state)
-  return id ? `${name}-${hash}.${id.slice(0, 16)}` : `${name}-${hash}`
+  if (id) return `${page}.${id.slice(0, 16)}`
+  const heard = heardOf(state)
+  return heard ? `${page}.${heard}` : page
+}
+
+/** Takes the same; returns the element that says in a stamped page what the header says. Its letters need no escaping. */
+export function pageMeta(name: string, hash: string, state: ReleaseState | undefined): string {
+  const page = `name="${meta.name}" content="${name}-${hash}"`
+  const id = ownId(hash, state)
+  if (id) return `<meta ${page} ${meta.id}="${id}">`
+  const heard = heardOf(state)
+  return heard ? `<meta ${page} ${meta.state}="${heard}">` : `<meta ${page}>`
 }
 
 function ownId(hash: string, state: ReleaseState | undefined): string | undefined {
   if (state?.phase !== 'ready' || state.target.hash !== hash) return undefined
   const { id } = state.target
   return state.live.some(version => version.id === id) ? id : undefined
+}
+
+/** An annotation can be written by hand, so what goes into a header is looked at. */
+function heardOf(state: ReleaseState | undefined): string | undefined {
+  return state && /^[0-9a-z-]+$/.test(state.epoch) ? `${state.epoch}.${state.serial}` : undefined
 }

@@ -14,7 +14,7 @@ import { createDrainSocket } from './drain/socket.ts'
 import { createFeeds } from './feed/feeds.ts'
 import { connectionsWithin, readOpenFiles } from './front/descriptors.ts'
 import { createFront } from './front/front.ts'
-import { pageIdentity, pageTag } from './identity.ts'
+import { pageIdentity, pageMeta, pageTag } from './identity.ts'
 import { createMemory, memoryLimit } from './memory.ts'
 import { createMetrics } from './metrics.ts'
 import { createVersionServer } from './server/server.ts'
@@ -84,7 +84,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     app: { host: podIP, port: appPort },
     versionSocket,
     serverTiming: () => pageIdentity(name, hash, current.state()),
-    stamp: `${name}-${hash}`,
+    stamp: () => pageMeta(name, hash, current.state()),
     tag: () => pageTag(name, hash, current.state()),
     edits: config,
     limits: config,

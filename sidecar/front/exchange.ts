@@ -33,7 +33,7 @@ export interface Exchange {
 export interface ExchangeSurroundings {
   edits: EditOptions
   serverTiming: () => string
-  stamp: string
+  stamp: () => string
   /** Off for good once the app is seen to have Angular's service worker, which compares a page's hash. */
   stamping: { isOff: boolean }
   cache: Cache | undefined
@@ -99,7 +99,7 @@ export function changeAnswer(
   const edited = parseAnswer(head, exchange.method)
   if (!edited) return { head }
   if (exchange.method === 'HEAD') return { head: withoutLength(edited) }
-  exchange.stamp = createStamp({ answer, head: edited, version: around.stamp, write })
+  exchange.stamp = createStamp({ answer, head: edited, meta: around.stamp(), write })
   return { head: nothing, takeBody: exchange.stamp.take }
 }
 

@@ -25,8 +25,8 @@ export interface FrontOptions {
   versionSocket: string
   /** The value of the Server-Timing line that pages get. */
   serverTiming: () => string
-  /** `<Deployment>-<hash>`, as a page is stamped with. */
-  stamp: string
+  /** The <meta> that a stamped page gets. */
+  stamp: () => string
   /** Names the version in the ETags of its pages. */
   tag: () => string
   edits: EditOptions

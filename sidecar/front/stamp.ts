@@ -1,4 +1,4 @@
-// Writes `<meta name="spa-version" content="<Deployment>-<hash>">` into a page as it passes. Only its first bytes wait, and only until the
+// Writes the page's <meta> into it as it passes. Only its first bytes wait, and only until the
 // place is found; where it is not, the page passes as it came.
 
 import { edit, field, fields, has, hasToken } from './head.ts'
@@ -19,8 +19,8 @@ export interface Stamping {
   answer: Answer
   /** The head to send, as it would be without the stamp. */
   head: Answer
-  /** `<Deployment>-<hash>`: letters that need no escaping. */
-  version: string
+  /** An element of ASCII letters. */
+  meta: string
   write(bytes: Buffer): void
 }
 
@@ -44,8 +44,8 @@ export function withoutLength(head: Answer): Buffer {
   return edit(head, ['content-length'], '')
 }
 
-export function createStamp({ answer, head, version, write }: Stamping): Stamp {
-  const meta = Buffer.from(`<meta name="spa-version" content="${version}">`)
+export function createStamp({ answer, head, write, ...stamping }: Stamping): Stamp {
+  const meta = Buffer.from(stamping.meta, 'latin1')
   const isCharsetKnown = /charset\s*=/i.test(field(answer, 'content-type') ?? '')
   let held: Buffer[] = []
   let isDecided = false

@@ -26,7 +26,15 @@ t.test('a Server-Timing header is read as its grammar says', async t => {
     [`spa;desc="web-abc1", spa-id;desc="${id}"`, { ...page, id }],
     [`spa;desc="web-abc1", spa-id;desc="${id}0"`, page],
     [`inner;dur=1, spa;desc="inner-f00", spa-id;desc="${id}", spa;desc="web-abc1"`, page],
+    [
+      'spa;desc="web-abc1", spa-state;desc="t3-d3f1.31"',
+      { ...page, state: { epoch: 't3-d3f1', serial: 31 } },
+    ],
+    [`spa;desc="web-abc1", spa-id;desc="${id}", spa-state;desc="t3-d3f1.31"`, { ...page, id }],
+    ['spa;desc="web-abc1", spa-state;desc="t3-d3f1"', page],
+    ['spa;desc="web-abc1", spa-state;desc="t3-d3f1.31.5"', page],
     [`spa-id;desc="${id}"`, null],
+    ['spa-state;desc="t3-d3f1.31"', null],
     ['spa', null],
     ['spa;desc="', null],
     ['', null],
@@ -57,6 +65,14 @@ t.test('what the app gives comes before the document, and the document before it
   t.same(readPage(env('nonsense', a)), a)
   t.same(readPage(env(nameA, null)), { name: 'web', hash: a.hash })
   t.equal(readPage(env(null, null)), null)
+})
+
+t.test('a stamped page knows all that its header said, where scripts do not see that', async t => {
+  const content = `web-${a.hash}`
+  t.same(readPage(env({ content, 'data-id': a.id }, null)), a)
+  const state = { epoch: 't3-d3f1', serial: 31 }
+  t.same(readPage(env({ content, 'data-state': 't3-d3f1.31' }, null)), { name: 'web', hash: a.hash, state })
+  t.same(readPage(env({ content, 'data-id': a.id }, null), `web-${b.hash}`), { name: 'web', hash: b.hash })
 })
 
 t.test(
@@ -136,10 +152,11 @@ t.test('what a page is does not change, whatever is said later', async t => {
   t.same(page.state.page, a)
 })
 
-function env(meta: string | null, served: Served | null): Env {
+function env(stamp: string | Record<string, string> | null, served: Served | null): Env {
+  const meta = typeof stamp === 'string' ? { content: stamp } : stamp
   const metrics = served ? parseServerTiming(serverTiming(served)) : []
   return {
-    document: { querySelector: () => (meta === null ? null : { getAttribute: () => meta }) },
+    document: { querySelector: () => meta && { getAttribute: (name: string) => meta[name] ?? null } },
     performance: { getEntriesByType: () => [{ serverTiming: metrics }] },
   } as unknown as Env
 }

@@ -1,7 +1,7 @@
 // What a state means for a page.
 
 import t from 'tap'
-import { isTarget, judge, resolveId } from '../../client/judge.ts'
+import { isTarget, judge, place, resolveId } from '../../client/judge.ts'
 import { learn } from '../../client/knowledge.ts'
 import type { StateMessage } from '../../protocol/message.ts'
 import { a, b, c, told } from './fixtures/release.ts'
@@ -46,6 +46,36 @@ t.test(
     t.equal(resolveId(byHash(a), { known }), b.id)
     t.equal(judge(a.id, told({ ...b, hash: a.hash }, 3, 'ready', { known })), 'candidate')
     t.equal(isTarget(a, told({ ...b, hash: a.hash }, 3, 'ready', { known })), false)
+  },
+)
+
+t.test(
+  'a page without an id gets it from a state that is later than the one its pod had heard of',
+  async t => {
+    const { epoch } = told(a, 1, 'ready')
+    const page = { ...byHash(a), state: { epoch, serial: 20 } }
+    t.equal(
+      place(page, told(a, 2, 'rolling')),
+      page,
+      'not from that very one: it may be of what its ReplicaSet ran before',
+    )
+    t.equal(place(page, told(a, 1, 'ready')), page)
+    t.same(place(page, told(a, 2, 'ready')), a)
+    t.same(place(page, told(b, 2, 'ready')), a)
+    t.equal(
+      place(page, told(a, 2, 'ready', { epoch: 'zzzzzzz-1' })),
+      page,
+      'of a Deployment that was made again',
+    )
+    t.equal(place(page, told({ ...a, name: 'other' }, 2, 'ready')), page, 'of another Deployment')
+    t.equal(
+      place(page, told(a, 2, 'ready', { known: [[a.hash, '', 2]] })),
+      page,
+      'while nobody knows what it runs',
+    )
+    t.equal(place(page, null), page)
+    const silent = byHash(a)
+    t.equal(place(silent, told(a, 2, 'ready')), silent, 'a page whose pod had heard of nothing')
   },
 )
 

@@ -27,6 +27,24 @@ t.test('nothing but the target that is announced now makes an offer', async t =>
   t.equal(serve(back, a).isOffered, false, 'it is the page itself')
 })
 
+t.test('a page that has found out its id is told of the bytes that its ReplicaSet comes to run', async t => {
+  const { epoch } = told(a, 1, 'ready')
+  const page = { name: 'web', hash: a.hash, state: { epoch, serial: 10 } }
+  const pushed = told({ ...c, hash: a.hash }, 3, 'ready', { known: [[a.hash, c.id, 3], [a.id, a.id, 3]] }) // prettier-ignore
+  const key = [epoch, 3, c.id].join()
+  const placed = hear(createOffer(page), told(a, 1, 'ready'), true)
+  t.same(placed.page, a)
+  t.equal(hear(placed, pushed, true).candidate, key)
+  t.equal(hear(createOffer(page), pushed, true).candidate, '', 'who slept through it cannot know')
+  const early = hear(createOffer(null), told(a, 1, 'ready'), true)
+  t.equal(hear(identify(early, page), pushed, true).candidate, key, 'also if it found itself only later')
+  const late = hear(createOffer({ ...page, state: { epoch, serial: 15 } }), told(b, 2, 'ready'), true)
+  t.same(hear(late, told(b, 2, 'rolling'), true).page, a)
+  const missed = hear(createOffer({ name: 'web', hash: 'f00', state: { epoch, serial: 15 } }), pushed, true)
+  const older = told(b, 2, 'rolling', { known: [['f00', a.id, 1]] })
+  t.equal(hear(missed, older, true).page?.id, a.id, 'an older state than is known may say it')
+})
+
 t.test('a page decides once what it is', async t => {
   const late = identify(createOffer(null), a)
   t.equal(late.page, a)

@@ -7,7 +7,7 @@ import type { Kind } from './promises.ts'
 import { shipped } from './rules.ts'
 import type { Rules } from './rules.ts'
 import type { scenarios } from './scenarios.ts'
-import type { StateMessage } from '../../protocol/message.ts'
+import type { HeardState } from '../../protocol/message.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
 import type { ReleaseRecord } from '../../release/record.ts'
 
@@ -220,6 +220,29 @@ export const ablations: Ablation[] = [
     leadsTo: 'miss',
   },
   {
+    without: 'placing: a page that does not know its id goes by what its ReplicaSet runs now',
+    rules: { createOffer: page => shipped.createOffer(page && { name: page.name, hash: page.hash }) },
+    scenario: 'a rollout, and a rollback to a tag that was pushed again',
+    leadsTo: 'miss',
+  },
+  {
+    without: 'placing by a later state: any that knows the hash will do',
+    rules: {
+      createOffer: page =>
+        shipped.createOffer(page?.state ? { ...page, state: { ...page.state, serial: 0 } } : page),
+    },
+    scenario: 'a rollout, and a rollback to a tag that was pushed again',
+    leadsTo: 'false alarm',
+  },
+  {
+    without: 'waiting: a ReplicaSet that is used again is taken to run what it ran',
+    rules: {
+      hear: (offer, message, isPresent) => shipped.hear(offer, taking(message), isPresent),
+    },
+    scenario: 'a rollout, and a rollback to a tag that was pushed again',
+    leadsTo: 'false alarm',
+  },
+  {
     without: 'what is live: only the target counts as current',
     rules: {
       hear: (offer, message, isPresent) => shipped.hear(offer, { ...message, live: [] }, isPresent),
@@ -253,7 +276,7 @@ function takeTheFirst(...[offer, message, isPresent]: Parameters<Rules['hear']>)
   return shipped.hear({ ...offer, page }, message, isPresent)
 }
 
-function announceOwnBuild(state: ReleaseState, pod: PodFacts): StateMessage {
+function announceOwnBuild(state: ReleaseState, pod: PodFacts): HeardState {
   const id = digest(pod.bytes.toLowerCase())
   const rows = new Map(state.known.map(row => [row[0], row]))
   const own: ReleaseState = {
@@ -286,7 +309,7 @@ function rolling(record: ReleaseRecord): ReleaseRecord {
   return { ...record, state: { ...record.state, phase: 'rolling' } }
 }
 
-function knowing(page: Page, message: StateMessage): StateMessage {
+function knowing(page: Page, message: HeardState): HeardState {
   if (!page || message.known.some(([hash]) => hash === page.hash)) return message
   return {
     ...message,
@@ -294,13 +317,18 @@ function knowing(page: Page, message: StateMessage): StateMessage {
   }
 }
 
-function believing(page: Page, message: StateMessage): StateMessage {
+function believing(page: Page, message: HeardState): HeardState {
   const { id, hash } = page ?? {}
   if (!id || !message.known.some(([key]) => key === hash) || message.known.some(row => row.includes(id)))
     return message
   return { ...message, known: [...message.known, [id, id, 0]] }
 }
 
-function withoutFormer(message: StateMessage): StateMessage {
+function withoutFormer(message: HeardState): HeardState {
   return { ...message, known: message.known.filter(([key, id]) => key !== id) }
+}
+
+/** In the place of a row that waits for a report, what its ReplicaSet ran before. */
+function taking(message: HeardState): HeardState {
+  return { ...message, known: message.known.map(([key, id, revision]) => [key, id || digest('a'), revision]) }
 }

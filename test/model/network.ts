@@ -4,7 +4,7 @@
 
 import { pageOfAnswer } from '../../client/identity.ts'
 import type { Page } from '../../client/identity.ts'
-import type { StateMessage } from '../../protocol/message.ts'
+import type { HeardState } from '../../protocol/message.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
 import type { World } from '../../release/next.ts'
 import { parseRecord, toStatus } from '../../release/record.ts'
@@ -39,7 +39,7 @@ export interface Answer {
 export type Network = ReturnType<typeof createNetwork>
 
 export function createNetwork(rules: Rules, snapshots: readonly Snapshot[], mode: 'plain' | 'etag') {
-  const messages = new Map<string, StateMessage>()
+  const messages = new Map<string, HeardState>()
   const answers = new Map<string, Answer>()
   const held = new Map<string, readonly (Told | undefined)[]>()
   return { reconcile, holdings, message, answer }
@@ -66,8 +66,12 @@ export function createNetwork(rules: Rules, snapshots: readonly Snapshot[], mode
       if (!record) continue
       next.records[name] = record === known ? record : same(parseRecord(toStatus(record)) ?? record)
       const state = same(record.state)
-      if (last.told[name]?.at(-1)?.state !== state)
-        next.told[name] = [...(last.told[name] ?? []), same({ state, at: snapshots[at]!.begun })]
+      const told = last.told[name] ?? []
+      const before = told.at(-1)
+      if (before?.state === state) continue
+      const isSame = before?.state.revision === state.revision && before.state.phase === state.phase
+      const begun = late && isSame ? before.at : snapshots[late ? seen : at]!.begun
+      next.told[name] = [...told, same({ state, at: begun })]
     }
     return same(next)
   }
@@ -100,7 +104,7 @@ export function createNetwork(rules: Rules, snapshots: readonly Snapshot[], mode
     return brought.find(told => told.state === state)
   }
 
-  function message({ state }: Told, pod: PodFacts): StateMessage {
+  function message({ state }: Told, pod: PodFacts): HeardState {
     const key = `${pod.name} ${numberOf(state)}`
     const made = messages.get(key) ?? same(rules.tell(state, pod))
     messages.set(key, made)

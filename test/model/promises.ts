@@ -18,16 +18,16 @@ export function createPromises(snapshots: readonly Snapshot[], cdn: boolean) {
 
   /**
    * A tab is told of the version that is live, or is current. Two hold, since nobody can know any more what they are: one whose ReplicaSet has
-   * gone before any state placed it, and one that does not say its id, or was never placed, and whose ReplicaSet has come to run other bytes.
+   * gone before any state placed it, and one whose ReplicaSet has come to run other bytes before the first state that is later than the page.
    */
   function ofSettled({ at, tab }: State): Failure | undefined {
     if (!tab) return undefined
-    const { document, offer, wasKnown } = tab
+    const { document, offer, wasKnown, wasPlaced } = tab
     const { objects, pods } = snapshots[at]!
     const { page, bytes } = document
     const isGone = objects.replicaSets.every(({ hash }) => hash !== page?.hash)
     const isOther = pods.some(pod => pod.hash === page?.hash && pod.bytes !== bytes)
-    const isLost = (isGone && !wasKnown) || (isOther && !(wasKnown && page?.id))
+    const isLost = (isGone && !wasKnown) || (isOther && !wasPlaced)
     if (isLost && !offer.isOffered) return undefined
     const target = bytesOf(offer.known?.sha256 ?? '')
     const isLive = snapshots[at]!.serving.some(({ bytes }) => bytes === document.bytes)

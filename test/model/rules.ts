@@ -3,7 +3,7 @@
 import { createOffer, hear, identify, serve, todo, wantsReload } from '../../client/offer.ts'
 import { spend } from '../../client/token.ts'
 import { stateMessage } from '../../protocol/message.ts'
-import type { StateMessage } from '../../protocol/message.ts'
+import type { HeardState } from '../../protocol/message.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
 import { nextRelease } from '../../release/next.ts'
 import { createCurrent } from '../../sidecar/current.ts'
@@ -17,7 +17,7 @@ export const shipped = {
   /** The sidecar: what it holds of the states that its feed brings. */
   createCurrent,
   /** The sidecar: what it tells tabs. */
-  tell: (state: ReleaseState, _pod: PodFacts): StateMessage =>
+  tell: (state: ReleaseState, _pod: PodFacts): HeardState =>
     stateMessage(state, { spreadMs: 0, heartbeatMs: 25_000, expose: 'image' }),
   /** The sidecar: what a tab is told when it connects. */
   greet: (state: ReleaseState | undefined) => state,

@@ -4,7 +4,7 @@
 
 import type { Offer } from '../../client/offer.ts'
 import { createMemory } from '../../client/token.ts'
-import type { StateMessage } from '../../protocol/message.ts'
+import type { HeardState } from '../../protocol/message.ts'
 import { bytesOf } from './cluster.ts'
 import type { PodFacts, Snapshot } from './cluster.ts'
 import { createNetwork } from './network.ts'
@@ -37,6 +37,8 @@ export interface Tab {
   heard: number
   /** A state that was news to it knew what it is. */
   wasKnown: boolean
+  /** Whether the page says which version it is, or the first state that came after the page and knew its ReplicaSet; null before. */
+  wasPlaced: boolean | null
 }
 
 export interface Move {
@@ -81,9 +83,9 @@ export function createGame(
   function keyOf({ at, seen, controller, tab }: State): string {
     const world = `${at} ${seen} ${numberOf(controller)}`
     if (!tab) return world
-    const { document, offer, socket, stored, reloads, heard, wasKnown } = tab
+    const { document, offer, socket, stored, reloads, heard, wasKnown, wasPlaced } = tab
     const { page, known, ...others } = offer
-    const offered = `${numberOf(page)} ${numberOf(known)} ${JSON.stringify(others)} ${wasKnown}`
+    const offered = `${numberOf(page)} ${numberOf(known)} ${JSON.stringify(others)} ${wasKnown} ${wasPlaced}`
     const connected = socket ? `${socket.pod} ${socket.isDue ? 1 : 0}` : ''
     return `${world} ${numberOf(document)} ${offered} ${connected} ${numberOf(stored)} ${numberOf(reloads)} ${heard}`
   }
@@ -109,7 +111,9 @@ export function createGame(
   function* clusterMoves(state: State): Generator<Move> {
     const { at, seen, controller, tab } = state
     const next = snapshots[at + 1]
-    if (next) {
+    const isBehind = late !== undefined && seen < at
+    // No copy is older than the change that is under way.
+    if (next && !(isBehind && next.begun > at)) {
       const looked = outages ? controller : look(controller, at + 1, seen)
       const isCut = tab?.socket && !next.pods.some(({ name }) => name === tab.socket?.pod)
       yield {
@@ -195,7 +199,7 @@ export function createGame(
               isFair: settled.includes(held),
             }
     }
-    const asked = new Set<StateMessage>()
+    const asked = new Set<HeardState>()
     for (const pod of serving) {
       const settled = network.holdings(pod, told[pod.deployment], true)
       for (const held of network.holdings(pod, told[pod.deployment])) {
@@ -289,6 +293,7 @@ export function createGame(
       reloads,
       heard: -1,
       wasKnown: false,
+      wasPlaced: answer.page?.id ? true : null,
     }
   }
 
@@ -300,6 +305,7 @@ export function createGame(
       offer: rules.hear(tab.offer, message, isPresent),
       heard: Math.max(tab.heard, told.at),
       wasKnown: tab.wasKnown || (told.at >= tab.heard && knows(told, tab.document)),
+      wasPlaced: tab.wasPlaced ?? places(told, tab.document),
     }
   }
 
@@ -342,6 +348,13 @@ function sayDocument({ answer: { bytes, page }, from }: Served): string {
 
 function knows({ state }: Told, { bytes, page }: Answer): boolean {
   return state.known.some(([hash, id]) => hash === page?.hash && bytesOf(id) === bytes)
+}
+
+function places(told: Told, document: Answer): boolean | null {
+  const { hash, name, state } = document.page ?? {}
+  const { epoch, serial, known } = told.state
+  const isLater = told.state.name === name && state?.epoch === epoch && state.serial < serial
+  return isLater && known.some(([key, id]) => key === hash && id !== '') ? knows(told, document) : null
 }
 
 function sayState(told: Told | undefined): string {

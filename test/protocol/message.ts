@@ -49,9 +49,12 @@ t.test('a message carries the fields of the original, flat and nested, beside ou
   })
 })
 
+/** What our client has no use for. */
+const { created_at, namespace, current_image, previous_image, ...heard } = stateMessage(state, telling)
+
 t.test('what is sent is what is parsed', async t => {
-  const message = stateMessage(state, telling)
-  t.same(parseMessage(JSON.stringify(message)), message)
+  const message = { created_at, namespace, current_image, previous_image, ...heard }
+  t.same(parseMessage(JSON.stringify(message)), heard)
   t.same(parseMessage('{"v":1,"type":"heartbeat"}'), { v: 1, type: 'heartbeat' })
 })
 
@@ -71,7 +74,7 @@ t.test(
 
 t.test('unknown fields are ignored, so an older client can read a newer server', async t => {
   const message = stateMessage(state, telling)
-  t.same(parseMessage(JSON.stringify({ ...message, later: { than: 'us' } })), message)
+  t.same(parseMessage(JSON.stringify({ ...message, later: { than: 'us' } })), heard)
 })
 
 t.test('what is not ours gives nothing and never throws', async t => {

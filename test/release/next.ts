@@ -307,6 +307,42 @@ t.test('a version stays known when its ReplicaSet came to run other bytes, or wa
   t.same(pushed?.replicaSets[0]?.formerIds, digests.slice(-1 - maxFormerIds, -1), 'the newest of them')
 })
 
+t.test(
+  'while a ReplicaSet is used again and no pod has reported, its hash stands for no version, and its id for itself',
+  async t => {
+    const empty = { ...onA, replicas: 0, replicaSets: [{ ...webA, replicas: 0 }], pods: [] }
+    const rows = (record: ReleaseRecord | undefined) => record?.state.known.map(([key, id]) => [key, id])
+    const again = { ...onA, pods: [] }
+    const records = play(onA, empty, again, { ...onA, pods: [{ hash: 'aaa', digest: c }] }, empty, again)
+    t.same(rows(records[1]), [['aaa', a]], 'nothing of it can be reached')
+    t.same(rows(records[2]), [
+      ['aaa', ''],
+      [a, a],
+    ])
+    t.same(rows(records[3]), [
+      ['aaa', c],
+      [a, a],
+    ])
+    t.same(rows(records[5]), [
+      ['aaa', ''],
+      [c, c],
+      [a, a],
+    ])
+    const { replicaSets, ...rolledBack } = { ...onA, revision: 3, replicaSets: [{ ...webA, revision: 3 }, { ...webB, replicas: 1 }] } // prettier-ignore
+    const undone = play(onA, onB, { ...rolledBack, replicaSets, pods: onB.pods })[2]
+    t.same(
+      rows(undone),
+      [
+        ['aaa', ''],
+        [a, a],
+        ['bbb', b],
+      ],
+      'rolled back to',
+    )
+    t.same(parseRecord(toStatus(undone!)), undone, 'also after a restart of ours')
+  },
+)
+
 t.test('a digest pinned in the spec is believed before any status', async t => {
   const image = `web@sha256:${b}`
   const pinned = {

@@ -19,7 +19,7 @@ import { createVolume } from './volume.ts'
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
-import type { StateMessage } from '../../protocol/message.ts'
+import type { HeardState } from '../../protocol/message.ts'
 
 const script = 'export {}\n'
 const dist = t.testdir({ 'client.js': script })
@@ -126,10 +126,10 @@ async function fetchText(url: string): Promise<Answer> {
 
 function openTab(url: string, headers: Record<string, string>) {
   const socket = new WebSocket(url, ['spa-reloader.v1'], { headers })
-  const messages: StateMessage[] = []
+  const messages: HeardState[] = []
   let wake = () => {}
   socket.on('message', (data: Buffer) => {
-    messages.push(parseMessage(String(data)) as StateMessage)
+    messages.push(parseMessage(String(data)) as HeardState)
     wake()
   })
   const closed = once(socket, 'close').then(([code, reason]) => ({
@@ -139,7 +139,7 @@ function openTab(url: string, headers: Record<string, string>) {
   closed.catch(() => {})
   return { socket, closed, next }
 
-  async function next(): Promise<StateMessage> {
+  async function next(): Promise<HeardState> {
     while (messages.length === 0) await new Promise<void>(resolve => (wake = resolve))
     return messages.shift()!
   }

@@ -5,7 +5,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 import { parseMessage } from '../../protocol/message.ts'
-import type { StateMessage } from '../../protocol/message.ts'
+import type { HeartbeatMessage, StateMessage } from '../../protocol/message.ts'
 import { path, subprotocol } from '../../protocol/names.ts'
 import { until } from '../cluster/wait.ts'
 import { deployWeb, install } from './installation.ts'
@@ -66,8 +66,8 @@ function hear(t: Pick<Test, 'teardown'>, url: string, protocol?: string): Heard 
   const socket = new WebSocket(url, protocol)
   const told: StateMessage[] = []
   socket.on('message', data => {
-    const message = parseMessage((data as Buffer).toString())
-    if (message?.type === 'state') told.push(message)
+    const message = JSON.parse((data as Buffer).toString()) as StateMessage | HeartbeatMessage
+    if (message.type === 'state') told.push(message)
   })
   socket.on('error', () => {}) // a pod that goes away
   t.teardown(() => socket.terminate())

@@ -33,7 +33,7 @@ async function setUp(t: Test, serve: (app: Client) => void = () => {}) {
     dial: () => (dialled = net.connect({ port: app.port, host: '127.0.0.1', allowHalfOpen: true })),
     versionSocket: '/nowhere/version.sock',
     serverTiming: () => '',
-    stamp: '',
+    stamp: () => '',
     tag: () => '',
     stamping: { isOff: false },
     cache: undefined,

@@ -45,7 +45,7 @@ export async function openFront(
     limits: { ...defaultLimits, ...limits },
     versionSocket: '/nowhere/version.sock',
     serverTiming: () => serverTiming,
-    stamp: 'web-6c487dcc49',
+    stamp: () => '<meta name="spa-version" content="web-6c487dcc49">',
     tag: () => 'web-6c487dcc49',
     edits: { forwarded: 'off', revalidate: 'add', missing: 'refuse', page: 'plain', ...edits },
     log: (message, fields) => void logged.push({ message, ...fields }),

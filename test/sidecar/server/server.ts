@@ -12,7 +12,7 @@ import { startVersionServer } from './version-server.ts'
 import { newId, oldId, releaseState } from '../state.ts'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Test } from 'tap'
-import type { StateMessage } from '../../../protocol/message.ts'
+import type { HeardState } from '../../../protocol/message.ts'
 import type { VersionServerOptions } from '../../../sidecar/server/server.ts'
 
 const subprotocol = 'spa-reloader.v1'
@@ -77,7 +77,7 @@ function fetchUnix(socketPath: string, path: string, method: string, headers: Re
   })
 }
 
-const state = (text: string) => parseMessage(text) as StateMessage
+const state = (text: string) => parseMessage(text) as HeardState
 
 t.test('a tab gets the state as first frame, every newer one after it, and again when it asks', async t => {
   const { current, tab } = await setUp(t)
