@@ -27,7 +27,8 @@ const namespaces = ['unshare', 'nsenter', 'ip', 'iptables', 'conntrack', '/usr/l
 const containers = ['containerd', 'runc', 'docker-registry', '/bin/busybox']
 const nodePrograms = kubernetes('kube-scheduler', 'kubelet', 'kube-proxy')
 const browsers = ['chromium', 'firefox-esr', 'WebKitWebDriver', 'Xvfb']
-const node = ['root', ...namespaces, ...containers, ...nodePrograms, ...imageBuilding, ...browsers]
+const apps = ['go', '/usr/sbin/nginx'] // that stand behind the front
+const node = ['root', ...namespaces, ...containers, ...nodePrograms, ...imageBuilding, ...browsers, ...apps]
 const tiers = [
   { tier: '1', name: 'tier 1', needs: [], run: () => tap(unitTests(), ['--jobs=2']) },
   {

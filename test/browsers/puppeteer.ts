@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import { launch } from 'puppeteer-core'
-import type { LaunchOptions } from 'puppeteer-core'
+import type { LaunchOptions, Browser as Program } from 'puppeteer-core'
 import { checkout } from '../cluster/binaries.ts'
 import type { Browser } from './browser.ts'
 import { loadLimitMs } from './limits.ts'
@@ -27,14 +27,19 @@ const options: Record<'chromium' | 'firefox', LaunchOptions> = {
   firefox: { browser: 'firefox', executablePath, env: { ...process.env, BROWSER: '/usr/bin/firefox-esr' } },
 }
 
-export async function launchPuppeteer(engine: 'chromium' | 'firefox'): Promise<Browser> {
-  const browser = await launch({
+/** Puppeteer's own interface, for what the three engines do not have in common. */
+export function launchProgram(engine: 'chromium' | 'firefox'): Promise<Program> {
+  return launch({
     ...options[engine],
     headless: true,
     acceptInsecureCerts: true,
     defaultViewport: null,
     protocolTimeout: 60_000,
   })
+}
+
+export async function launchPuppeteer(engine: 'chromium' | 'firefox'): Promise<Browser> {
+  const browser = await launchProgram(engine)
   return {
     engine,
     async open(url) {

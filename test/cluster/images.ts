@@ -46,9 +46,14 @@ export async function buildImage({ dockerfile, context, buildArgs = {} }: Build)
   }
 }
 
-/** Makes an image of files alone: path in the image → file here. Returns its id in the local store. */
-export async function imageOf(files: Record<string, string>, command: string[]): Promise<string> {
-  const container = (await buildah(['from', 'scratch'])).trim()
+/** Makes an image of files alone, or of files on the base image: path in the image → file or folder here. Returns its id in the local store. */
+export async function imageOf(
+  files: Record<string, string>,
+  command: string[],
+  from: 'scratch' | 'node:24-trixie-slim' = 'scratch',
+): Promise<string> {
+  if (from !== 'scratch') await makeBaseImage()
+  const container = (await buildah(['from', '--pull-never', from])).trim()
   for (const [path, file] of Object.entries(files)) await buildah(['add', '--quiet', container, file, path])
   await buildah(['config', '--entrypoint', JSON.stringify(command), container])
   return (await buildah(['commit', '--quiet', '--rm', container])).trim()

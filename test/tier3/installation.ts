@@ -59,15 +59,43 @@ export async function install(t: Host): Promise<Cluster> {
   }
 }
 
+/** What is to be otherwise in the Deployment's spec, its pods' metadata and spec, and the container's. */
+export interface Changes {
+  deployment?: object
+  metadata?: object
+  pod?: object
+  container?: object
+}
+
 /**
  * A namespace under Pod Security `restricted` with the app in it as `helm create` writes one: a named port, probes and a Service that use the
  * name. Resolves with the Service's URL once the rollout is complete.
  */
 export async function deployWeb(
   cluster: Cluster,
+  { namespace, labelled, ...app }: { namespace: string; labelled: boolean; replicas?: number } & Changes,
+): Promise<string> {
+  await makeNamespace(cluster, namespace, labelled)
+  const url = await deploy(cluster, { namespace, name: 'web', image: 'web:1', port: 'http', ...app })
+  await until('the Service to answer', async () => (await fetch(url)).ok)
+  return url
+}
+
+/** Makes it, unless it is `default`, and puts it under Pod Security `restricted`. */
+export async function makeNamespace(cluster: Cluster, name: string, labelled: boolean): Promise<void> {
+  if (name !== 'default') await cluster.kubectl(['create', 'namespace', name])
+  await cluster.kubectl(['label', 'namespace', name, 'pod-security.kubernetes.io/enforce=restricted'])
+  if (labelled) await cluster.kubectl(['label', 'namespace', name, 'spa-reloader.io/inject=enabled'])
+}
+
+/** A Deployment and its Service. Resolves with the Service's URL once the rollout is complete. */
+export async function deploy(
+  cluster: Cluster,
   {
     namespace,
-    labelled,
+    name,
+    image,
+    port,
     replicas = 3,
     deployment = {},
     metadata = {},
@@ -75,48 +103,44 @@ export async function deployWeb(
     container = {},
   }: {
     namespace: string
-    labelled: boolean
+    /** Of both, and of the container. */
+    name: string
+    image: string
+    /** The port's name. */
+    port: string
     replicas?: number
-    /** What is to be otherwise in the Deployment's spec, its pods' metadata and spec, and the container's. */
-    deployment?: object
-    metadata?: object
-    pod?: object
-    container?: object
-  },
+  } & Changes,
 ): Promise<string> {
-  if (namespace !== 'default') await cluster.kubectl(['create', 'namespace', namespace])
-  await cluster.kubectl(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted'])
-  if (labelled) await cluster.kubectl(['label', 'namespace', namespace, 'spa-reloader.io/inject=enabled'])
-  const probe = { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1 }
+  const probe = { httpGet: { path: '/healthz', port }, periodSeconds: 1 }
   const objects = [
     {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: { name: 'web' },
+      metadata: { name },
       spec: {
-        selector: { app: 'web' },
-        ports: [{ name: 'http', port: 80, targetPort: 'http', protocol: 'TCP' }],
+        selector: { app: name },
+        ports: [{ name: port, port: 80, targetPort: port, protocol: 'TCP' }],
       },
     },
     {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: { name: 'web' },
+      metadata: { name },
       spec: {
         replicas,
-        selector: { matchLabels: { app: 'web' } },
+        selector: { matchLabels: { app: name } },
         ...deployment,
         template: {
-          metadata: { labels: { app: 'web' }, ...metadata },
+          metadata: { labels: { app: name }, ...metadata },
           spec: {
             automountServiceAccountToken: false,
             securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
             containers: [
               {
-                name: 'web',
-                image: 'web:1',
+                name,
+                image,
                 imagePullPolicy: 'Always',
-                ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }],
+                ports: [{ name: port, containerPort: 8080, protocol: 'TCP' }],
                 readinessProbe: probe,
                 livenessProbe: probe,
                 securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
@@ -131,9 +155,7 @@ export async function deployWeb(
   ]
   for (const object of objects)
     await cluster.kubectl(['apply', '-n', namespace, '-f', '-'], JSON.stringify(object))
-  await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=120s')
-  const address = await cluster.inNamespace(namespace, 'get service web -o jsonpath={.spec.clusterIP}')
-  const url = `http://${address}/`
-  await until('the Service to answer', async () => (await fetch(url)).ok)
-  return url
+  await cluster.inNamespace(namespace, `rollout status deployment/${name} --timeout=120s`)
+  const address = await cluster.inNamespace(namespace, `get service ${name} -o jsonpath={.spec.clusterIP}`)
+  return `http://${address}/`
 }
