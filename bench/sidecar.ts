@@ -46,6 +46,7 @@ export async function startSidecar({ appPort }: SidecarOptions = {}): Promise<Si
     [sidecarEnv.podDir]: dir,
     [sidecarEnv.runDir]: dir,
     [sidecarEnv.maxTabs]: '100000',
+    [sidecarEnv.maxHandshakes]: '100000',
   })
   return {
     pid: running.pid,

@@ -101,6 +101,7 @@ export const sidecarEnv = {
   maxPipelined: 'SPA_MAX_PIPELINED',
   drainSec: 'SPA_DRAIN_SEC',
   maxTabs: 'SPA_MAX_TABS',
+  maxHandshakes: 'SPA_MAX_HANDSHAKES',
   heartbeatSec: 'SPA_HEARTBEAT_SEC',
   maxAgeSec: 'SPA_MAX_AGE_SEC',
 } as const

@@ -27,8 +27,6 @@ export interface Config extends Limits, Serving {
   /** 0: no asset is kept in memory. */
   cacheBytes: number
   maxConnections: number
-  /** Undefined: the container's limit. 0: none. */
-  memoryMib: number | undefined
 }
 
 /** What the sidecar and the standalone process have in common. */
@@ -40,6 +38,10 @@ export interface Serving {
   /** 0: no draining, the process ends at SIGTERM. */
   drainMs: number
   maxTabs: number
+  /** A second. */
+  maxHandshakes: number
+  /** Undefined: the container's limit. 0: none. */
+  memoryMib: number | undefined
   heartbeatMs: number
   maxAgeMs: number
 }
@@ -49,7 +51,7 @@ export interface Serving {
  * Throws an error whose message names the first variable that is missing or wrong.
  */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
-  const { get, required, optional } = readVariables(environment)
+  const { required, optional } = readVariables(environment)
   const config: Config = {
     namespace: required(sidecarEnv.namespace).asDnsName(),
     name: required(sidecarEnv.name).asDnsName(),
@@ -68,9 +70,6 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     accessLog: optional(sidecarEnv.accessLog, 'off').asEnum(['off', 'json']),
     ...readLimits(environment),
     maxConnections: optional(sidecarEnv.maxConnections, '10000').asNumberBetween(1, 1_000_000), // tabs, and requests beside them
-    memoryMib: environment[sidecarEnv.memoryMib]
-      ? get(sidecarEnv.memoryMib).asNumberBetween(0, 1_000_000)
-      : undefined,
     cacheBytes: optional(sidecarEnv.cacheMib, '16').asNumberBetween(0, 4_096) * 1024 * 1024, // what tabs leave of the memory limit
   }
   refuseSharedPorts(config)
@@ -88,6 +87,10 @@ export function readServing(environment: NodeJS.ProcessEnv, maxTabs: string): Se
     expose: optional(sidecarEnv.expose, 'image').asEnum(['image', 'id']),
     drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
     maxTabs: optional(sidecarEnv.maxTabs, maxTabs).asNumberBetween(1, 1_000_000),
+    maxHandshakes: optional(sidecarEnv.maxHandshakes, '2000').asNumberBetween(1, 1_000_000), // what pods that end send here: server/pace.ts
+    memoryMib: environment[sidecarEnv.memoryMib]
+      ? get(sidecarEnv.memoryMib).asNumberBetween(0, 1_000_000)
+      : undefined,
     heartbeatMs: optional(sidecarEnv.heartbeatSec, '25').asNumberBetween(1, 300) * 1_000, // load balancers cut after 60 s of silence
     maxAgeMs: optional(sidecarEnv.maxAgeSec, '3600').asNumberBetween(1, 604_800) * 1_000, // so that tabs spread over new pods
   }

@@ -21,8 +21,8 @@ export interface MetricsOptions {
   states: States
   feeds: Pick<Feeds, 'errors'>
   tabs: VersionServer['tabs']
+  memory: Pick<Memory, 'pressure' | 'limitBytes'>
   /** There is none in the standalone mode. */
-  memory?: Pick<Memory, 'pressure' | 'limitBytes'>
   front?: Pick<Front, 'counters' | 'cached'>
 }
 
@@ -77,15 +77,13 @@ export function createMetrics({ version, states, feeds, tabs, memory, front }: M
   gauge('tabs_original', 'Open tabs that are clients of the original.', () => tabs.count().original)
   counter('tabs_opened_total', 'Tabs that were let in.', () => counters.opened)
   counter('tabs_closed_total', 'Tabs that this pod closed.', closed, 'why')
-  counter('tabs_refused_total', 'Tabs from a foreign Origin.', () => counters.refusedOrigin)
+  counter('tabs_refused_total', 'Tabs that were not let in, with 403 or 503.', refusedTabs, 'why')
   counter('messages_sent_total', 'Messages to tabs.', sent, 'type')
 
-  if (memory) {
-    gauge('memory_limit_bytes', 'Memory that the process may take, where known.', () => memory.limitBytes)
-    gauge('memory_pressure', '1 while nothing is cached for want of memory, 2 while nobody is let in.', () =>
-      pressures.indexOf(memory.pressure()),
-    )
-  }
+  gauge('memory_limit_bytes', 'Memory that the process may take, where known.', () => memory.limitBytes)
+  gauge('memory_pressure', '1 while nothing is cached for want of memory, 2 while nobody is let in.', () =>
+    pressures.indexOf(memory.pressure()),
+  )
   if (front) tellFront(front)
   return { text: () => registry.metrics(), contentType: registry.contentType }
 
@@ -111,6 +109,13 @@ export function createMetrics({ version, states, feeds, tabs, memory, front }: M
       ['full', closedFull],
       ['policy', closedPolicy],
       ['max_age', closedMaxAge],
+    ]
+  }
+
+  function refusedTabs(): Reading {
+    return [
+      ['origin', counters.refusedOrigin],
+      ['rate', counters.refusedRate],
     ]
   }
 

@@ -38,6 +38,8 @@ t.test('the defaults that the documents name are those of the code', async t => 
     ['SPA_BUFFER_KIB', ' KiB', config.maxBufferBytes / 1024],
     ['SPA_MAX_PIPELINED', '', config.maxAwaited],
     ['SPA_CACHE_MIB', ' MiB', config.cacheBytes / 1024 / 1024],
+    ['SPA_MAX_TABS', '', config.maxTabs],
+    ['SPA_MAX_HANDSHAKES', '', config.maxHandshakes],
   ]
   const front = readFileSync('docs/front.md', 'utf8')
   const section = front.slice(front.indexOf('## Limits')).replace(/###[^]*/, '')

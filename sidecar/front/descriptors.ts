@@ -14,6 +14,11 @@ export function connectionsWithin(openFiles: number, maxTabs: number): number {
   return Math.max(1, Math.floor(connections))
 }
 
+/** The same for a process that has tabs and nothing else: one descriptor for each. */
+export function tabsWithin(openFiles: number): number {
+  return Math.max(1, openFiles - Math.min(reserved, Math.ceil(openFiles / maxReservedShare)))
+}
+
 /** The soft limit on open files, which Node.js raises to the hard one at start; undefined where it cannot be told (not Linux). */
 export async function readOpenFiles(path = '/proc/self/limits'): Promise<number | undefined> {
   const text = await readFile(path, 'utf8').catch(() => '')

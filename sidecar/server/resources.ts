@@ -70,6 +70,11 @@ export function refuse(res: HttpResponse, status: string, error: string, headers
   write(res.writeStatus(status), all).end(JSON.stringify({ error }))
 }
 
+/** Too many come at once. What browsers do with it differs, but each comes back later. */
+export function refuseRate(res: HttpResponse): void {
+  refuse(res, '503 Service Unavailable', 'too many handshakes at once', { 'Retry-After': '1' })
+}
+
 export function refuseMethod(res: HttpResponse): void {
   refuse(res, '405 Method Not Allowed', 'GET and HEAD only', { Allow: 'GET, HEAD' })
 }

@@ -5,7 +5,7 @@ import { closeCode, path, subprotocol } from '../../protocol/names.ts'
 import { heartbeat, probe } from '../../protocol/message.ts'
 import { createChange } from './change.ts'
 import { isOwnOrigin } from './origin.ts'
-import { refuse } from './resources.ts'
+import { refuse, refuseRate } from './resources.ts'
 import { kind } from './tabs.ts'
 import type { HttpRequest, HttpResponse, TemplatedApp, WebSocket, us_socket_context_t } from 'uWebSockets.js'
 import type { ReleaseState } from '../../protocol/release.ts'
@@ -65,6 +65,7 @@ export function serveSockets(
       counters.refusedOrigin++
       return refuse(res, '403 Forbidden', 'the Origin is not this site')
     }
+    if (!tabs.isWithinRate()) return refuseRate(res)
     const offered = req.getHeader('sec-websocket-protocol').split(',')
     const isCurrent = offered.some(protocol => protocol.trim() === subprotocol)
     const tab = tabs.admit(isCurrent ? kind.socket : kind.original, req.getQuery('v'))

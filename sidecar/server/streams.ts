@@ -5,7 +5,7 @@
 import { closeCode, closeEvent } from '../../protocol/names.ts'
 import { formatClose, heartbeat } from '../../protocol/message.ts'
 import { isOwnOrigin, isOwnSite } from './origin.ts'
-import { isRead, refuse, refuseMethod } from './resources.ts'
+import { isRead, refuse, refuseMethod, refuseRate } from './resources.ts'
 import { kind } from './tabs.ts'
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import type { ReleaseState } from '../../protocol/release.ts'
@@ -57,8 +57,10 @@ export function serveStreams(
       counters.refusedOrigin++
       return refuse(res, '403 Forbidden', 'the Origin is not this site')
     }
+    const isHead = req.getMethod() === 'head'
+    if (!isHead && !tabs.isWithinRate()) return refuseRate(res)
     for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value)
-    if (req.getMethod() === 'head') res.endWithoutBody()
+    if (isHead) res.endWithoutBody()
     else
       welcome(createStream(res, tabs.admit(kind.stream, req.getQuery('v'))), req.getHeader('last-event-id'))
   }

@@ -6,12 +6,15 @@ import { closeCode } from '../../protocol/names.ts'
 import { originalMessage, stateMessage } from '../../protocol/message.ts'
 import { laterMs, pace } from './pace.ts'
 import { createPages } from './pages.ts'
+import { createRate } from './rate.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
 import type { States } from '../states.ts'
 
 export interface TabsOptions {
   current: States
   maxTabs: number
+  /** Handshakes a second, of WebSockets and event streams alike. */
+  maxHandshakes: number
   /** Whether memory is too short for another tab. */
   isShortOfMemory?: () => boolean
   heartbeatMs: number
@@ -44,6 +47,8 @@ export const kind = { socket: 0, stream: 1, original: 2 } as const
 
 export interface Tabs {
   open(): void
+  /** Whether one more handshake is within what is taken a second. */
+  isWithinRate(): boolean
   /** Takes how it comes and the `v` of its query. What comes out is kept with its connection. */
   admit(kind: Tab['kind'], version: string | undefined): Tab
   /** Returns whether it stays; otherwise it has been told why and closed. */
@@ -71,6 +76,7 @@ export interface TabCounters {
   closedPolicy: number
   closedMaxAge: number
   refusedOrigin: number
+  refusedRate: number
   sentState: number
   sentHeartbeat: number
 }
@@ -81,6 +87,7 @@ const maxSpreadMs = 30_000
 export function createTabs({
   current,
   maxTabs,
+  maxHandshakes,
   heartbeatMs,
   maxAgeMs,
   expose,
@@ -96,12 +103,27 @@ export function createTabs({
     closedPolicy: 0,
     closedMaxAge: 0,
     refusedOrigin: 0,
+    refusedRate: 0,
     sentState: 0,
     sentHeartbeat: 0,
   }
+  const rate = createRate(maxHandshakes)
   let isDraining = false
   let timer: NodeJS.Timeout | undefined
-  return { open, admit, enter, forget, end, message, drain, close, count, pages: pages.counts, counters }
+  return {
+    open,
+    isWithinRate,
+    admit,
+    enter,
+    forget,
+    end,
+    message,
+    drain,
+    close,
+    count,
+    pages: pages.counts,
+    counters,
+  }
 
   function open(): void {
     timer = setInterval(endOld, Math.min(10_000, maxAgeMs / 20))
@@ -109,6 +131,12 @@ export function createTabs({
 
   function close(): void {
     clearInterval(timer)
+  }
+
+  function isWithinRate(): boolean {
+    const isTaken = rate()
+    if (!isTaken) counters.refusedRate++
+    return isTaken
   }
 
   function admit(kind: Tab['kind'], version: string | undefined): Tab {

@@ -7,6 +7,8 @@ import type { Log } from '../../protocol/log.ts'
 import { createApi } from '../../release/api.ts'
 import { createAdmin } from '../admin.ts'
 import { createCurrent } from '../current.ts'
+import { readOpenFiles, tabsWithin } from '../front/descriptors.ts'
+import { createMemory, memoryLimit } from '../memory.ts'
 import { createMetrics } from '../metrics.ts'
 import { isOwnOrigin } from '../server/origin.ts'
 import { createVersionServer } from '../server/server.ts'
@@ -32,9 +34,17 @@ export async function startStandalone({
 }: StandaloneOptions): Promise<() => Promise<void>> {
   const config = readStandaloneConfig(environment)
   const { namespace, name, self, origins, listenAddress, drainMs } = config
+  const memory = createMemory({
+    limitBytes: memoryLimit(config.memoryMib),
+    usedBytes: process.memoryUsage.rss,
+    onChange() {}, // there is nothing to give up but who is not here yet
+    log,
+  })
   const states = name === '' ? createSeveralStates() : createCurrent(name, log)
   const server = createVersionServer({
     ...config,
+    maxTabs: await tabCap(config.maxTabs, log),
+    isShortOfMemory: () => memory.pressure() === 'critical',
     listen: { port: config.port, address: listenAddress },
     current: states,
     standalone: { isAdmitted },
@@ -50,7 +60,7 @@ export async function startStandalone({
     log,
   })
   const feeds = { errors: (): [string, number][] => [['watch', followed.errors()]] }
-  const metrics = createMetrics({ version, states, feeds, tabs: server.tabs })
+  const metrics = createMetrics({ version, states, feeds, tabs: server.tabs, memory })
   const admin = createAdmin({
     address: listenAddress,
     port: config.adminPort,
@@ -58,6 +68,7 @@ export async function startStandalone({
     metrics,
   })
   await Promise.all([server.open(), admin.open()])
+  memory.open()
   surviveErrors(process, log, () => process.exit(1))
   log('standalone started', { version, namespace, name, port: config.port })
   return end
@@ -75,8 +86,18 @@ export async function startStandalone({
     await followed.close()
     api.close()
     admin.close()
+    memory.close()
     server.close()
     log('standalone ended')
     process.exit(0)
   }
+}
+
+/** What is configured, or as many as the process has file descriptors for. */
+async function tabCap(maxTabs: number, log: Log): Promise<number> {
+  const openFiles = await readOpenFiles()
+  const fitting = openFiles === undefined ? maxTabs : tabsWithin(openFiles)
+  if (fitting >= maxTabs) return maxTabs
+  log('tab cap lowered', { code: 'tabs_lowered', from: maxTabs, to: fitting, openFiles })
+  return fitting
 }

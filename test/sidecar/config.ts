@@ -40,6 +40,7 @@ t.test('what injection must set is enough, and the rest has its default', async 
     maxAwaited: 64,
     drainMs: 25_000,
     maxTabs: 6_000,
+    maxHandshakes: 2_000,
     heartbeatMs: 25_000,
     maxAgeMs: 3_600_000,
   })
@@ -73,6 +74,7 @@ const changed = {
   SPA_MAX_PIPELINED: '1',
   SPA_DRAIN_SEC: '0',
   SPA_MAX_TABS: '5',
+  SPA_MAX_HANDSHAKES: '6',
   SPA_HEARTBEAT_SEC: '1',
   SPA_MAX_AGE_SEC: '60',
 }
@@ -109,7 +111,7 @@ t.test('every option is read', async t => {
     maxBufferBytes: 4_096,
     maxAwaited: 1,
   })
-  t.match(config, { maxTabs: 5, heartbeatMs: 1_000, maxAgeMs: 60_000 })
+  t.match(config, { maxTabs: 5, maxHandshakes: 6, memoryMib: 0, heartbeatMs: 1_000, maxAgeMs: 60_000 })
   t.equal(readConfig({ ...given, SPA_LISTEN_ADDRESS: '' }).listenAddress, undefined, 'empty is unset')
 })
 
@@ -146,6 +148,7 @@ t.test('a variable that is wrong is named', async t => {
     SPA_MAX_PIPELINED: ['0'],
     SPA_DRAIN_SEC: ['-1', '2.5', '10s'],
     SPA_MAX_TABS: ['0'],
+    SPA_MAX_HANDSHAKES: ['0', '2k'],
     SPA_HEARTBEAT_SEC: ['0', '301'],
     SPA_MAX_AGE_SEC: ['0'],
   }

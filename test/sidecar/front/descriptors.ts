@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import t from 'tap'
-import { connectionsWithin, readOpenFiles } from '../../../sidecar/front/descriptors.ts'
+import { connectionsWithin, readOpenFiles, tabsWithin } from '../../../sidecar/front/descriptors.ts'
 
 t.test('all connections, with all tabs among them, have descriptors, and some are left', async t => {
   for (const openFiles of [64, 256, 1_024, 4_096, 20_000, 65_536, 1_048_576]) {
@@ -21,6 +21,13 @@ t.test('all connections, with all tabs among them, have descriptors, and some ar
     'what containers usually may open leaves the default alone',
   )
   t.equal(connectionsWithin(1, 6_000), 1)
+})
+
+t.test('tabs alone take one each, and some are left', async t => {
+  t.equal(tabsWithin(1_048_576), 1_048_576 - 1_200)
+  t.equal(tabsWithin(20_000), 18_800)
+  t.equal(tabsWithin(512), 384)
+  t.equal(tabsWithin(1), 1)
 })
 
 t.test(

@@ -228,6 +228,43 @@ t.test('one tab too many is let in and told 1013, and a place that is free again
   t.equal(server.tabs.counters.closedFull, 1)
 })
 
+t.test(
+  'more handshakes at once than are taken a second are told to come back, and take no tab’s place',
+  async t => {
+    let now = performance.now()
+    t.intercept(performance, 'now', { value: () => now })
+    const { server, tab, get } = await setUp(t, { maxHandshakes: 3 })
+    const tabs = [tab(), tab('', []), tab(), tab(), tab()]
+    const opened = await Promise.allSettled(tabs.map(({ opened }) => opened))
+    t.same(
+      opened.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'],
+    )
+    t.match(opened[3], { reason: { message: /503/ } })
+    const headers = { Host: 'shop.example', Accept: 'text/event-stream' }
+    t.match(await get('/__spa/events', 'GET', headers), { status: 503, headers: { 'retry-after': '1' } })
+    t.equal((await get('/__spa/events', 'HEAD', headers)).status, 200, 'who only asks is no tab')
+    t.equal((await get('/__spa/client.js')).status, 200)
+    t.match(server.tabs.counters, { opened: 3, refusedRate: 3, closedFull: 0 })
+    t.equal(server.tabs.count().tabs, 3)
+    now += 334
+    const late = tab()
+    await late.opened
+    await late.pong()
+    await t.rejects(tab().opened, { message: /503/ })
+    t.equal(server.tabs.count().tabs, 4, 'a little later there is room again')
+  },
+)
+
+t.test('a foreign page uses up no handshakes', async t => {
+  const now = performance.now()
+  t.intercept(performance, 'now', { value: () => now })
+  const { tab } = await setUp(t, { maxHandshakes: 1 })
+  for (let n = 0; n < 3; n++)
+    await t.rejects(tab('', [subprotocol], { Origin: 'https://evil.example' }).opened, { message: /403/ })
+  await tab().opened
+})
+
 t.test('tabs are counted by page version until they leave', async t => {
   const { server, tab } = await setUp(t)
   const [first, second, third] = [tab('?v=web-6c487dcc49'), tab('?v=web-6c487dcc49'), tab('?v=%22')]
@@ -392,8 +429,15 @@ t.test('a stale socket file is replaced, and a path that cannot be listened on i
   t.equal(server.isOpen(), true)
   for (const wrong of ['/nowhere/at/all.sock', `/tmp/${'x'.repeat(200)}.sock`]) {
     const current = createCurrent('web', () => {})
-    const limits = { maxTabs: 1, heartbeatMs: 1_000, maxAgeMs: 1_000, expose: 'id' as const, log: () => {} }
-    const unopened = createVersionServer({ listen: wrong, current, clientScript: '', ...limits })
+    const limits = { maxTabs: 1, maxHandshakes: 1, heartbeatMs: 1_000, maxAgeMs: 1_000 }
+    const unopened = createVersionServer({
+      listen: wrong,
+      current,
+      clientScript: '',
+      expose: 'id',
+      log: () => {},
+      ...limits,
+    })
     await t.rejects(unopened.open(), { message: new RegExp(wrong) })
     t.equal(unopened.isOpen(), false)
   }

@@ -14,6 +14,7 @@ export async function startVersionServer(t: Test, change: Change) {
     current,
     clientScript: '',
     maxTabs: 100,
+    maxHandshakes: 10_000,
     heartbeatMs: 60_000,
     maxAgeMs: 3_600_000,
     expose: 'image',

@@ -14,6 +14,8 @@ t.test('without any variable it is as the original was', async t => {
     expose: 'image',
     drainMs: 25_000,
     maxTabs: 20_000,
+    maxHandshakes: 2_000,
+    memoryMib: undefined,
     heartbeatMs: 25_000,
     maxAgeMs: 3_600_000,
   })
