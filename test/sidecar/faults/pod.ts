@@ -19,8 +19,16 @@ export const okay = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const large = 64 * 1024 * 1024
 let pods = 0
 
-/** A pod with the sidecar as a process, which may have so many files open, before an app in this one. */
-export async function startPod(t: Test, files = 20_000) {
+/**
+ * A pod with the sidecar as a process, which may have so many files open, before an app in this one. `take` gets the connections that ask for
+ * `/taken`, with what has come on them.
+ */
+export async function startPod(
+  t: Test,
+  files = 20_000,
+  take: (socket: Socket, chunk: Buffer) => void = () => {},
+  env: Record<string, string> = {},
+) {
   const dist = await bundle(t)
   const address = `127.${20 + (process.pid % 200)}.${(process.pid >> 8) & 255}.${200 + ++pods}`
   const dir = runDir(t)
@@ -34,7 +42,7 @@ export async function startPod(t: Test, files = 20_000) {
   const command = `ulimit -n ${files}; exec "${process.execPath}" "${join(dist, 'sidecar.js')}"`
   const child = spawn('sh', ['-c', command], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: podEnvironment(dir, address, port),
+    env: { ...podEnvironment(dir, address, port), ...env },
   })
   t.teardown(() => void child.kill('SIGKILL'))
   const lines: string[] = []
@@ -49,7 +57,8 @@ export async function startPod(t: Test, files = 20_000) {
     socket.on('close', () => sockets.delete(socket)).on('error', () => {})
     socket.on('data', chunk => {
       const text = chunk.toString('latin1')
-      if (text.startsWith('GET /large')) pour(socket)
+      if (/^\w+ \/taken/.test(text)) take(socket.removeAllListeners('data'), chunk)
+      else if (text.startsWith('GET /large')) pour(socket)
       else if (text.startsWith('GET /nonsense')) socket.end(nonsense)
       else if (!text.startsWith('GET /slow')) socket.write(okay)
     })
