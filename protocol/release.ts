@@ -38,6 +38,8 @@ export interface ReleaseState {
   live: { id: string; pods: number }[]
   known: Known[]
   why: Why
+  /** The Services that led here select other pods now (blue/green): who is still connected should come again, by way of them. */
+  switched?: true
 }
 
 /**
@@ -87,6 +89,7 @@ export function parseReleaseState(data: unknown): ReleaseState | undefined {
     live,
     known,
     why: why === 'rollback' || why === 'restart' ? why : 'rollout',
+    ...(data.switched === true && { switched: true }),
   }
 }
 

@@ -46,6 +46,18 @@ export function sharedServices(last: readonly string[], fronting: readonly Servi
   return [...new Set([...last, ...fronting.map(({ name }) => name)])].slice(-maxServices)
 }
 
+/** Whether those Services (`shared`, by name) lead to other pods now, and no Service leads to these any more. */
+export function isSwitched(
+  services: readonly Service[],
+  shared: readonly string[],
+  labels: Record<string, string>,
+): boolean {
+  const isElsewhere = services.some(
+    ({ name, selector }) => shared.includes(name) && Object.keys(selector).length > 0,
+  )
+  return isElsewhere && !services.some(service => selects(service, labels))
+}
+
 /**
  * Rows of the Deployments that stand, or once stood, behind the same Services: with them a tab of theirs that comes to one of our pods can
  * be told. They are kept, since those Deployments may be deleted. `own` are the Deployment's own rows, which go before.

@@ -10,7 +10,7 @@ import type { Deployment, Pod, ReplicaSet, Service } from './objects.ts'
 import type { ReleaseRecord } from './record.ts'
 import { isReady } from './rollout.ts'
 import { previousOf, renamed, settle } from './previous.ts'
-import { liveVersions, otherRows, sharedServices } from './neighbours.ts'
+import { isSwitched, liveVersions, otherRows, sharedServices } from './neighbours.ts'
 import { knownRows, nextVersions, settleVersion } from './versions.ts'
 import type { ReplicaSetRecord } from './versions.ts'
 
@@ -90,6 +90,7 @@ export function nextRelease(
     live: liveVersions(world, fronting, pods, versions),
     known: [...own, ...others],
     why: isSameTarget && known ? known.state.why : why(known, target, record),
+    ...(isSwitched(services, shared, deployment.template.labels) && { switched: true }),
   }
   return revise(
     known,

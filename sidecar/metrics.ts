@@ -103,12 +103,13 @@ export function createMetrics({ version, states, feeds, tabs, memory, front }: M
   }
 
   function closed(): Reading {
-    const { closedDraining, closedFull, closedPolicy, closedMaxAge } = counters
+    const { closedDraining, closedSwitched, closedFull, closedPolicy, closedMaxAge } = counters
     return [
       ['draining', closedDraining],
       ['full', closedFull],
       ['policy', closedPolicy],
       ['max_age', closedMaxAge],
+      ['switched', closedSwitched],
     ]
   }
 

@@ -42,8 +42,9 @@ export function check(log: Log): Verdict {
 export function knows(log: Log, visit: Visit, at: number): boolean {
   const isThere = visit.from <= at && at < (visit.until ?? Infinity) && !isAbsent(visit, at)
   const past = visit.notes.filter(note => note.at <= at)
-  const load = past.findLast(({ what }) => what === 'load')
-  if (!isThere || !load || isBareAt(log.worlds, load.at)) return true
+  const loads = past.filter(({ what }) => what === 'load')
+  const load = loads.at(-1)
+  if (!isThere || !load || isBare(log.worlds, visit, loads)) return true
   const serving = worldAt(log.worlds, at)?.serving ?? []
   const offer = outstanding(past)
   const isCurrent = serving.includes(log.digests[load.version] ?? '')
@@ -166,6 +167,14 @@ function outstanding(notes: readonly Note[]): Note | undefined {
 
 function isAbsent(visit: Visit, at: number): boolean {
   return visit.absences.some(({ from, until }) => from <= at && at < until)
+}
+
+/** Whether the last document may have come from a pod without the sidecar. Whoever goes back may get the one that he had before. */
+function isBare(worlds: readonly World[], visit: Visit, loads: readonly Note[]): boolean {
+  const load = loads.at(-1)
+  if (!load) return false
+  const isBack = visit.absences.some(({ from, until }) => from <= load.at && load.at <= until)
+  return isBareAt(worlds, load.at) || (isBack && isBare(worlds, visit, loads.slice(0, -1)))
 }
 
 /** Whether a document loaded then may have come from a pod without the sidecar. */

@@ -5,12 +5,14 @@ import uWS from 'uWebSockets.js'
 import { serveResources } from './resources.ts'
 import { serveSockets } from './sockets.ts'
 import { serveStreams } from './streams.ts'
+import { followSwitch } from './switch.ts'
 import { createTabs } from './tabs.ts'
 import type { ListenOptions, us_listen_socket } from 'uWebSockets.js'
 import type { Log } from '../../protocol/log.ts'
+import type { SwitchOptions } from './switch.ts'
 import type { Tabs, TabsOptions } from './tabs.ts'
 
-export interface VersionServerOptions extends TabsOptions {
+export interface VersionServerOptions extends TabsOptions, SwitchOptions {
   /** Where to listen: a unix socket's path, or a TCP port, there on every address if none is given. */
   listen: string | TcpPort
   /** The text of /__spa/client.js. */
@@ -43,7 +45,11 @@ export function createVersionServer(options: VersionServerOptions): VersionServe
   const app = uWS.App()
   const tabs = createTabs(options)
   const streams = serveStreams(tabs, options)
-  const channels = [serveSockets(app, tabs, options), streams]
+  const channels = [
+    serveSockets(app, tabs, options),
+    streams,
+    ...(standalone ? [] : [followSwitch(tabs, options)]),
+  ]
   let listening: us_listen_socket | undefined
   serveResources(app, clientScript, versionOf, streams.serve, standalone !== undefined)
   return { open, isOpen: () => listening !== undefined, drain, close, tabs }

@@ -59,6 +59,8 @@ export interface Tabs {
   message(state: ReleaseState, to?: 'original'): string
   /** Closes every tab at the pace of pace.ts, and each that comes from now on. Resolves when those that were open are closed. */
   drain(): Promise<void>
+  /** Closes at the same pace those that are open now, but for clients of the original, which would not come back. Others may come. */
+  move(): Promise<void>
   close(): void
   count(): TabCount
   /** Open tabs by the version of the page that they show. */
@@ -72,6 +74,7 @@ export type TabCount = Record<'tabs' | 'streams' | 'original', number>
 export interface TabCounters {
   opened: number
   closedDraining: number
+  closedSwitched: number
   closedFull: number
   closedPolicy: number
   closedMaxAge: number
@@ -99,6 +102,7 @@ export function createTabs({
   const counters: TabCounters = {
     opened: 0,
     closedDraining: 0,
+    closedSwitched: 0,
     closedFull: 0,
     closedPolicy: 0,
     closedMaxAge: 0,
@@ -119,6 +123,7 @@ export function createTabs({
     end,
     message,
     drain,
+    move,
     close,
     count,
     pages: pages.counts,
@@ -203,6 +208,17 @@ export function createTabs({
         end(line, 'closedDraining', closeCode.draining, reason)
       }
       if (lines.size > 0) await setTimeout(everyMs)
+    }
+  }
+
+  async function move(): Promise<void> {
+    const leaving = [...lines].filter(line => line.getUserData().kind !== kind.original)
+    const { batch, everyMs, withinMs } = pace(leaving.length)
+    const reason = drainReason(withinMs)
+    while (leaving.length > 0) {
+      for (const line of leaving.splice(0, batch))
+        if (lines.has(line)) end(line, 'closedSwitched', closeCode.draining, reason)
+      if (leaving.length > 0) await setTimeout(everyMs)
     }
   }
 

@@ -19,6 +19,8 @@ const state = {
 
 t.test('a state survives its way through an annotation', async t => {
   t.same(parseReleaseState(JSON.parse(JSON.stringify(state))), state)
+  t.same(parseReleaseState({ ...state, switched: true }), { ...state, switched: true })
+  t.same(parseReleaseState({ ...state, switched: false }), state)
 })
 
 t.test('a target without a digest yet is a state, a wrong digest is none', async t => {

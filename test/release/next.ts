@@ -2,6 +2,7 @@ import t from 'tap'
 import { nextRelease } from '../../release/next.ts'
 import { parseRecord, toStatus } from '../../release/record.ts'
 import type { ReleaseRecord } from '../../release/record.ts'
+import type { Facts } from './cluster.ts'
 import { maxFormerIds } from '../../release/versions.ts'
 import { a, b, c, digest, onA, onB, onCanary, play, rollingToB, webA, webB, world } from './cluster.ts'
 
@@ -456,6 +457,25 @@ t.test(
     t.same(play({ ...onA, others: elsewhere })[0]?.state.known, [['aaa', a, 1]], 'no Service in common')
   },
 )
+
+t.test('blue/green: who is connected should come again once the Services lead elsewhere', async t => {
+  const switched = (...facts: Facts[]) => play(onA, ...facts).map(({ state }) => state.switched)
+  const green = { ...onA, services: [{ selector: { app: 'green' } }] }
+  t.same(switched(green, onA), [undefined, true, undefined], 'and not when they lead back')
+  t.same(
+    switched({ ...onA, services: [] }),
+    [undefined, undefined],
+    'a Service that is deleted leads nowhere',
+  )
+  t.same(
+    switched({ ...onA, services: [{ selector: {} }] }),
+    [undefined, undefined],
+    'nor does one without a selector',
+  )
+  t.same(switched({ ...onA, services: [...green.services, { selector: { app: 'web' } }] }), [undefined, undefined], 'another one is left') // prettier-ignore
+  const [never] = play(green)
+  t.equal(never?.state.switched, undefined, 'it has never led here')
+})
 
 t.test('since never goes back, even when the clock does', async t => {
   const [first] = play(onA)

@@ -444,11 +444,15 @@ scenario('blue/green by switching the Service’s selector, and back', async (sh
     'green',
   )
   t.same(switched.live, [{ id: b, pods: 2 }], 'blue does not answer any more')
+  await shop.told('blue knows that its tabs should come again', ({ switched }) => switched === true)
+  t.equal(switched.switched, undefined, 'green is where they come to')
   await shop.apply(webService({ color: 'blue' }))
   const back = await shop.told('blue knows the tabs of green', ({ known }) =>
     known.some(([key, id]) => key === green.target.hash && id === b),
   )
   t.same(back.live, [{ id: a, pods: 2 }])
+  t.equal(back.switched, undefined)
+  await shop.told('now it is the tabs of green', ({ switched }) => switched === true, 'green')
   checkHistory(t, shop.statesOf('green'))
   return ['1 rolling a rollout -', '1 ready a rollout -']
 })

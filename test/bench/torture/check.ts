@@ -67,6 +67,10 @@ t.test('nor a page that came from a pod without the sidecar', async t => {
     1,
     'once they are gone there is no excuse',
   )
+  const absences = [{ from: at(11.5), until: at(12.1) }]
+  const back = tab([load(1, 'one'), load(12, 'one')], { absences })
+  t.same(check(logOf(bare, [back])).missed, [], 'but for who goes back: his browser has kept it')
+  t.equal(check(logOf(rollout, [back])).missed.length, 1)
 })
 
 t.test('a false alarm: told before the rollout has ended', async t => {

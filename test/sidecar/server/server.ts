@@ -12,7 +12,7 @@ import { startVersionServer } from './version-server.ts'
 import { newId, oldId, releaseState } from '../state.ts'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Test } from 'tap'
-import type { HeardState } from '../../../protocol/message.ts'
+import type { StateMessage } from '../../../protocol/message.ts'
 import type { VersionServerOptions } from '../../../sidecar/server/server.ts'
 
 const subprotocol = 'spa-reloader.v1'
@@ -77,7 +77,7 @@ function fetchUnix(socketPath: string, path: string, method: string, headers: Re
   })
 }
 
-const state = (text: string) => parseMessage(text) as HeardState
+const state = (text: string) => JSON.parse(text) as StateMessage
 
 t.test('a tab gets the state as first frame, every newer one after it, and again when it asks', async t => {
   const { current, tab } = await setUp(t)
@@ -321,6 +321,42 @@ t.test('draining closes every tab with 1012 and its delay, and each that comes l
   t.same(late.frames, [], 'a pod that ends may not know the newest state any more')
   t.equal((await get('/__spa/version')).status, 200)
   t.equal(server.tabs.counters.closedDraining, 4)
+})
+
+t.test(
+  'when the Services lead elsewhere, tabs are sent to come again, and so are those that were too quick; then they may stay',
+  async t => {
+    const { server, current, tab } = await setUp(t, { moveAfterMs: [100, 400] })
+    current.offer(releaseState())
+    const [first, original, stream] = [tab(), tab('', []), tab()]
+    await Promise.all([first.opened, original.opened, stream.opened])
+    current.offer(releaseState({ serial: 32, switched: true }))
+    t.equal(server.tabs.count().tabs, 3, 'not at once: the network takes its time')
+    for (const { closed } of [first, stream]) t.match(await closed, { code: 1012, reason: '{"d":200}' })
+    const quick = tab()
+    await quick.opened
+    current.offer(releaseState({ serial: 33, switched: true, live: [] }))
+    t.equal((await quick.closed).code, 1012)
+    const other = tab()
+    await other.opened
+    await original.pong()
+    t.match(server.tabs.count(), { tabs: 2, original: 1 }, 'one of the original would not come back')
+    t.equal(server.tabs.counters.closedSwitched, 3)
+    current.offer(releaseState({ serial: 34 }))
+    current.offer(releaseState({ serial: 35, switched: true }))
+    t.equal((await other.closed).code, 1012, 'when it happens again')
+  },
+)
+
+t.test('a switch that is taken back at once moves nobody', async t => {
+  const { server, current, tab } = await setUp(t, { moveAfterMs: [50] })
+  const staying = tab()
+  await staying.opened
+  current.offer(releaseState({ switched: true }))
+  current.offer(releaseState({ serial: 32 }))
+  await new Promise(resolve => setTimeout(resolve, 150))
+  await staying.pong()
+  t.equal(server.tabs.count().tabs, 1)
 })
 
 t.test('more than 1,000 tabs are closed batch by batch', { timeout: 60_000 }, async t => {

@@ -9,7 +9,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
 import { heartbeat, parseMessage } from '../../../protocol/message.ts'
-import type { HeardState } from '../../../protocol/message.ts'
+import type { StateMessage } from '../../../protocol/message.ts'
 import type { VersionServerOptions } from '../../../sidecar/server/server.ts'
 import { answering, dial, ok, openFront } from '../front/stage.ts'
 import { runDir } from '../run-dir.ts'
@@ -80,7 +80,7 @@ function parseEvent(block: string): Event {
   return event
 }
 
-const state = ({ data }: Event) => parseMessage(data) as HeardState
+const state = ({ data }: Event) => JSON.parse(data) as StateMessage
 
 t.test('a stream gets the state as first event, then every newer one, as a WebSocket would', async t => {
   const { current, stream } = await setUp(t)
