@@ -24,7 +24,7 @@ scenario('RollingUpdate', async (shop, t) => {
   )
   const ports = slices.body.items.flatMap(({ ports }) => ports.map(({ port }) => port))
   t.same([...new Set(ports)], [14020], 'the Service leads to the front')
-  t.same(first.live, [{ id: a, pods: 3 }])
+  t.same(idsOf(first.live), [a])
   const second = await shop.roll(() => shop.setImage('web:2'), 2, b)
   t.match(second, {
     live: [{ id: b, pods: 3 }],
@@ -50,7 +50,7 @@ scenario('Recreate', async (shop, t) => {
   await shop.roll(() => shop.apply(webService(), webDeployment('web:1', { spec })), 1, a)
   shop.behaviour.terminationMs = 1_000
   const second = await shop.roll(() => shop.setImage('web:2'), 2, b)
-  t.same(second.live, [{ id: b, pods: 2 }])
+  t.same(idsOf(second.live), [b])
   return ['1 rolling a rollout -', '1 ready a rollout -', '2 rolling b rollout a', '2 ready b rollout a']
 })
 
@@ -443,15 +443,15 @@ scenario('blue/green by switching the Service’s selector, and back', async (sh
     ({ known }) => known.some(([key, id]) => key === blue.target.hash && id === a),
     'green',
   )
-  t.same(switched.live, [{ id: b, pods: 2 }], 'blue does not answer any more')
+  t.same(idsOf(switched.live), [b], 'blue does not answer any more')
   await shop.told('blue knows that its tabs should come again', ({ switched }) => switched === true)
   t.equal(switched.switched, undefined, 'green is where they come to')
   await shop.apply(webService({ color: 'blue' }))
-  const back = await shop.told('blue knows the tabs of green', ({ known }) =>
-    known.some(([key, id]) => key === green.target.hash && id === b),
+  const back = await shop.told(
+    'blue, to which it leads again, knows the tabs of green',
+    ({ known, switched }) => !switched && known.some(([key, id]) => key === green.target.hash && id === b),
   )
-  t.same(back.live, [{ id: a, pods: 2 }])
-  t.equal(back.switched, undefined)
+  t.same(idsOf(back.live), [a])
   await shop.told('now it is the tabs of green', ({ switched }) => switched === true, 'green')
   checkHistory(t, shop.statesOf('green'))
   return ['1 rolling a rollout -', '1 ready a rollout -']
@@ -513,9 +513,9 @@ t.test('pods that came out uninjected among injected ones', { buffered: true }, 
     return (await shop.living()).some(isInjected)
   })
   const first = await shop.ready(1, a)
-  t.same(first.live, [{ id: a, pods: 3 }], 'whoever answers is live')
+  t.same(idsOf(first.live), [a], 'whoever answers is live')
   const second = await shop.roll(() => shop.setImage('web:2'), 2, b)
-  t.same(second.live, [{ id: b, pods: 3 }], 'ready when the uninjected ones are gone too')
+  t.same(idsOf(second.live), [b], 'ready when the uninjected ones are gone too')
   t.same(story(shop.states).slice(-3), [
     '1 ready a rollout -',
     '2 rolling b rollout a',
@@ -565,4 +565,9 @@ async function rollOutOnePod(shop: Shop): Promise<() => void> {
   const stuck = shop.hold(pod => isImage('web:2')(pod) && pod.metadata.uid !== young.metadata.uid)
   letGo()
   return stuck
+}
+
+/** Without the numbers of pods: our copy of the pods may be a moment older than the Deployment's status. */
+function idsOf(live: readonly { id: string }[]): string[] {
+  return live.map(({ id }) => id)
 }
