@@ -1,7 +1,6 @@
 // The access log: one line for each answer. Answers come in the order of their requests, so a connection's part of it is a queue, and an
 // answer's bytes are those that went out since the one before it. No query is told: it may hold what is nobody's business.
 
-import type { Socket } from 'node:net'
 import type { Log } from '../../protocol/log.ts'
 import { pathOf } from './kind.ts'
 import type { Request } from './request.ts'
@@ -37,7 +36,7 @@ interface Visit {
 const maxPathLength = 1_024
 
 /** `peer`: the address of the client's end, behind an Ingress the Ingress's own. */
-export function recordAccess(client: Socket, peer: string | undefined, log: Log): Access {
+export function recordAccess(client: { bytesWritten: number }, peer: string | undefined, log: Log): Access {
   const visits: Visit[] = []
   let bytesBefore = 0
   let isUntilClose = false

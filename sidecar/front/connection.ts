@@ -14,6 +14,7 @@ import type { Exchange, ExchangeSurroundings } from './exchange.ts'
 import { kindOf, pathOf } from './kind.ts'
 import type { Kind } from './kind.ts'
 import type { Limits } from './limits.ts'
+import { createOutlet } from './outlet.ts'
 import { limitOf, refusals, versionTarget } from './request.ts'
 import type { Refusal, Request } from './request.ts'
 import { createRequests } from './requests.ts'
@@ -71,7 +72,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   const connection: Connection = { drain: watchIdle, close: destroy }
   const address = client.remoteAddress?.replace(/^::ffff:(?=[\d.]+$)/, '')
   const peer = around.edits.forwarded === 'add' ? address : undefined
-  const access = around.accessLog && recordAccess(client, address, around.accessLog)
+  const outlet = createOutlet(client)
+  const access = around.accessLog && recordAccess(outlet, address, around.accessLog)
   const requests = createRequests(
     { isBusy, begin, write: writeApp, endBody, end: endApp, refuse, surplus, leave: spliceWhole },
     limits,
@@ -241,9 +243,9 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (isOver) return
     if (!requests.isHttp()) return spliceWhole(chunk)
     if (isOurs()) return dropApp()
-    client.cork()
+    outlet.gather()
     answers.take(chunk)
-    client.uncork()
+    outlet.release()
     if (!client.writableNeedDrain || isOver || !app) return
     counters.waitsBuffer++
     app.pause()
@@ -266,7 +268,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   /** Returns whether the client takes more. */
   function writeClient(bytes: Buffer): boolean {
-    return isOver || !client.writable || bytes.length === 0 || client.write(bytes)
+    return isOver || !client.writable || bytes.length === 0 || outlet.write(bytes)
   }
 
   function endAnswer(): void {
@@ -374,9 +376,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     const isEnd = request.isLast || around.isDraining()
     const parts = stored(isEnd)
     isOwn = true
-    if (parts.length > 1) client.cork()
-    for (const bytes of parts) writeClient(bytes)
-    if (parts.length > 1) client.uncork()
+    if (client.writable) outlet.send(parts)
     access?.end('memory', Number(parts[0]!.toString('latin1', 9, 12)))
     if (isEnd) finish()
     else if (!app) watchForgotten()
@@ -516,6 +516,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     isOver = true
     abandon()
     stopTimers()
+    outlet.release()
     app?.destroySoon()
     client.resume()
     // Timers that what the client sends does not reset: it could send a byte a second for ever.
@@ -541,6 +542,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function splice(server: Socket, toClient: Buffer, toServer: Buffer): void {
     isOver = true
     stopTimers()
+    outlet.release()
     client.off('data', onClientData)
     client.off('end', onClientEnd)
     client.off('drain', onClientDrain)

@@ -1,7 +1,7 @@
 // The front stands before the app: it accepts the clients' connections, and only while the app would accept them itself.
 // So whoever probes or dials it learns the app's truth, and not that a sidecar is there.
 
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import type { Log } from '../../protocol/log.ts'
 import { createCache } from './cache/cache.ts'
@@ -10,6 +10,7 @@ import type { Connection } from './connection.ts'
 import { createCounters } from './counters.ts'
 import type { Counters } from './counters.ts'
 import type { EditOptions } from './edits.ts'
+import { connectLending } from './lent.ts'
 import type { Limits } from './limits.ts'
 import { accepts, isListening as appListens } from './listening.ts'
 import type { Pressure } from './pressure.ts'
@@ -200,7 +201,7 @@ export function createFront({
 
   function dial(): Socket {
     // No local address is set: the kernel takes the pod's own, so the app sees the pod and not loopback.
-    const socket = connect({ host: app.host, port: app.port, ...socketOptions })
+    const socket = connectLending({ host: app.host, port: app.port, ...socketOptions })
     socket.once('error', onRefused)
     socket.once('connect', () => socket.off('error', onRefused))
     return socket

@@ -84,14 +84,14 @@ export function edit(head: Head, drop: readonly string[], add: string): Buffer {
     kept = lines[line + 2]! + 2
   }
   length += bytes.copy(edited, length, kept, bytes.length - 2)
-  length += edited.write(add, length, 'latin1')
-  length += edited.write('\r\n', length, 'latin1')
-  return edited.subarray(0, length)
+  length += edited.write(`${add}\r\n`, length, 'latin1')
+  return length === edited.length ? edited : edited.subarray(0, length)
 }
 
-function next({ bytes, lines }: Head, name: string, from: number): number {
+function next(head: Head, name: string, from: number): number {
+  const { lines } = head
   for (let line = from; line < lines.length; line += 3) {
-    if (isNamed({ bytes, lines }, line, name)) return line
+    if (isNamed(head, line, name)) return line
   }
   return -1
 }

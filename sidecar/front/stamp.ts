@@ -9,7 +9,7 @@ import { placeOfMeta } from './place.ts'
 const maxHeldBytes = 64 * 1024 // chunks may be tiny
 
 export interface Stamp {
-  /** Takes bytes of the body, framing and all. */
+  /** Takes bytes of the body, framing and all. They are lent. */
   take(bytes: Buffer): void
   /** The body has ended, or breaks off here. */
   end(): void
@@ -55,7 +55,7 @@ export function createStamp({ answer, head, write, ...stamping }: Stamping): Sta
 
   function take(bytes: Buffer): void {
     if (isDecided) return write(bytes)
-    held.push(bytes)
+    held.push(Buffer.from(bytes))
     length += bytes.length
     decide(length === answer.body)
   }

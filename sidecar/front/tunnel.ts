@@ -2,10 +2,12 @@
 // An idle tab costs two of these ends, so the handlers are shared functions and what differs hangs on the socket: no closures.
 
 import type { Socket } from 'node:net'
+import { writeLent } from './lent.ts'
 
 export interface Tunnels {
   /**
-   * Joins two sockets that nothing else listens to any more, after sending each the bytes that were held for it.
+   * Joins two sockets that nothing else listens to any more, after sending each the bytes that were held for it. What comes from the
+   * server, and `toClient`, is lent.
    * Back-pressure and half-closes pass through; a reset on one side becomes a reset on the other.
    */
   join(client: Socket, server: Socket, toClient: Buffer, toServer: Buffer): void
@@ -27,10 +29,12 @@ export function createTunnels(onClose: (client: Socket) => void): Tunnels {
   function join(client: Socket, server: Socket, toClient: Buffer, toServer: Buffer): void {
     clients.add(client)
     client.on('close', forget)
-    connect(client, server)
-    connect(server, client)
-    start(client, toServer)
-    start(server, toClient)
+    connect(client, server, pass)
+    connect(server, client, passLent)
+    if (toServer.length > 0) server.write(toServer)
+    if (toClient.length > 0) writeLent(client, toClient)
+    start(client)
+    start(server)
   }
 
   function forget(this: Socket): void {
@@ -58,18 +62,17 @@ function isEnding({ writableEnded, writableFinished, writableLength }: Socket): 
   return writableEnded && !writableFinished && writableLength === 0
 }
 
-function connect(end: End, to: Socket): void {
+function connect(end: End, to: Socket, passOn: (this: End, chunk: Buffer) => void): void {
   end[other] = to
-  end.on('data', pass)
+  end.on('data', passOn)
   end.on('end', passEnd)
   end.on('error', passError)
   end.on('close', passClose)
 }
 
-/** Sends what was held of that end's bytes, then lets it flow. What it did before it was joined is made up for. */
-function start(end: End, held: Buffer): void {
+/** Lets it flow. What it did before it was joined is made up for. */
+function start(end: End): void {
   const to = end[other]!
-  if (held.length > 0) to.write(held)
   if (end.errored || (end.destroyed && !end.readableEnded)) cut(to)
   else if (end.readableEnded) to.end()
   else if (to.writableNeedDrain) hold(end, to)
@@ -79,6 +82,11 @@ function start(end: End, held: Buffer): void {
 function pass(this: End, chunk: Buffer): void {
   const to = this[other]!
   if (!to.write(chunk)) hold(this, to)
+}
+
+function passLent(this: End, chunk: Buffer): void {
+  const to = this[other]!
+  if (!writeLent(to, chunk)) hold(this, to)
 }
 
 function hold(end: End, to: End): void {

@@ -25,7 +25,7 @@ export interface Cache {
    * called, later, and the request may look again.
    */
   board(request: Request, onLanded: () => void): Flight | undefined
-  /** Takes the head of an answer; returns what takes its body, where it is to be stored. */
+  /** Takes the head of an answer, which is lent; returns what takes its body, where it is to be stored. */
   fill(request: Request, answer: Answer): Fill | undefined
   /** The app has changed what is there (RFC 9111 §4.4). */
   invalidate(request: Request): void
@@ -99,11 +99,12 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
       held = length
       return held <= maxBodyBytes && filling <= maxBytes
     }
+    const kept = { ...answer, bytes: Buffer.from(answer.bytes) }
     return createFill(answer, holds, body => {
       filling -= held
       if (!body || begun !== generation) return
-      const names = varyOf(answer)
-      const entry = createEntry(answer, body, { policy, mask, selection: selection(request, names) })
+      const names = varyOf(kept)
+      const entry = createEntry(kept, body, { policy, mask, selection: selection(request, names) })
       counters.cacheFills++
       store.put(keyOf(request), names, entry)
     })

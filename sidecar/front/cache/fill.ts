@@ -3,7 +3,7 @@
 import type { Answer } from '../answer.ts'
 
 export interface Fill {
-  /** Takes bytes of the body, framing and all. */
+  /** Takes bytes of the body, framing and all. They are lent. */
   take(bytes: Buffer): void
   /** The answer has ended as its framing says. */
   end(): void
@@ -26,7 +26,7 @@ export function createFill(
   function take(bytes: Buffer): void {
     if (!parts) return
     length += bytes.length
-    if (holds(length)) parts.push(bytes)
+    if (holds(length)) parts.push(Buffer.from(bytes))
     else finish(undefined)
   }
 

@@ -36,6 +36,12 @@ t.test('how an answer ends', async t => {
 t.test('what cannot be framed is not an answer', async t => {
   const cases: string[][] = [
     ['HTTP/1.1 99 Low'],
+    ['HTTP/1.1 099 Low'],
+    ['HTTP/1.1 200 O\0K'],
+    ['HTTP/1.1 200 O\nK'],
+    ['HTTP/1.1 200OK'],
+    ['HTTP/1.2 200 OK'],
+    ['http/1.1 200 OK'],
     ['HTTP/1.1 2000 High'],
     ['HTTP/1.1  200 OK'],
     ['HTTP/2 200 OK'],
