@@ -10,9 +10,17 @@ export interface Throughput {
   p99Ms: number
 }
 
-/** wrk with one thread over 32 kept-alive connections, for `seconds`. Throws when an answer was none. */
-export async function asMuchAsGoes(url: string, seconds: number): Promise<Throughput> {
-  const text = await run('wrk', ['-t1', '-c32', `-d${seconds}s`, '--latency', url])
+/** wrk with one thread over kept-alive connections, for `seconds`. Throws when an answer was none. */
+export async function asMuchAsGoes(url: string, seconds: number, connections = 32): Promise<Throughput> {
+  const text = await run('wrk', [
+    '-t1',
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '--timeout',
+    '10s',
+    '--latency',
+    url,
+  ])
   if (/Non-2xx|Socket errors/.test(text)) throw new Error(`${url}: ${text}`)
   return {
     perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]),

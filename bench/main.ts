@@ -4,11 +4,12 @@
 import { parseArgs } from 'node:util'
 import type { Host } from '../test/tier3/installation.ts'
 import { admission } from './admission.ts'
-import { fanout } from './fanout.ts'
 import { latency } from './latency.ts'
+import { memory } from './memory.ts'
 import { notice } from './notice.ts'
 import { proxy } from './proxy.ts'
 import { start } from './start.ts'
+import { tabs } from './tabs.ts'
 import { torture } from './torture.ts'
 
 const { values, positionals } = parseArgs({
@@ -21,11 +22,12 @@ const { values, positionals } = parseArgs({
 })
 const benches: Record<string, () => Promise<Record<string, unknown>>> = {
   admission,
-  fanout,
   latency,
+  memory,
   notice: () => withEnds(notice),
   proxy,
   start,
+  tabs,
   torture: () => withEnds(host => torture(host, Number(values.histories), Number(values.seed))),
 }
 

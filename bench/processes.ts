@@ -46,6 +46,11 @@ export function proportionalBytes(pid: number): number {
   return kilobytes(`/proc/${pid}/smaps_rollup`, 'Pss') * 1024
 }
 
+/** What the process alone has written to, in bytes: its code, and what else comes from files, is shared within a container. */
+export function anonymousBytes(pid: number): number {
+  return kilobytes(`/proc/${pid}/smaps_rollup`, 'Anonymous') * 1024
+}
+
 /** Resident set size in bytes. */
 export function residentBytes(pid: number): number {
   return kilobytes(`/proc/${pid}/status`, 'VmRSS') * 1024

@@ -18,7 +18,7 @@ export async function proxy(): Promise<Record<string, Figures>> {
   const app = await startApp()
   const ways: { name: string; kinds: Kind[]; peer: Peer }[] = [
     { name: 'direct', kinds: ['page', 'asset'], peer: app },
-    { name: 'front', kinds: ['page', 'asset'], peer: await startFront(app) },
+    { name: 'front', kinds: ['page', 'asset'], peer: await startFront(app, { cacheMib: 0 }) },
     { name: 'cached', kinds: ['asset'], peer: await startFront(app) },
   ]
   for (const [name, find] of Object.entries(proxies)) {

@@ -1,6 +1,6 @@
 // A sidecar as it runs in a pod: the bundle, a feed folder, and an app to stand before.
 
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -17,6 +17,8 @@ import type { Running } from './processes.ts'
 export interface SidecarInPod extends Running {
   frontPort: number
   versionSocket: string
+  /** Where its unix sockets are. */
+  runDir: string
   isReady(): Promise<boolean>
   /** Puts a new state where the kubelet would. */
   feed(serial: number): void
@@ -25,15 +27,17 @@ export interface SidecarInPod extends Running {
 export interface SidecarOptions {
   /** The app to stand before. Default: one of its own, which answers every request with a small page. */
   appPort?: number
+  /** Of the memory cache; 0 for none. */
+  cacheMib?: number
 }
 
-export async function startSidecar({ appPort }: SidecarOptions = {}): Promise<SidecarInPod> {
+export async function startSidecar({ appPort, cacheMib }: SidecarOptions = {}): Promise<SidecarInPod> {
   const dir = mkdtempSync(join(tmpdir(), 'spa-bench-'))
   const app = appPort === undefined ? await startSmallApp() : undefined
   const behind = appPort ?? (app!.address() as AddressInfo).port
   const [frontPort, adminPort] = [await freePort(), await freePort()]
   feed(1)
-  const running = startBundle('dist/sidecar.js', {
+  const env = {
     [sidecarEnv.mode]: 'sidecar',
     [sidecarEnv.namespace]: 'bench',
     [sidecarEnv.name]: 'web',
@@ -47,11 +51,14 @@ export async function startSidecar({ appPort }: SidecarOptions = {}): Promise<Si
     [sidecarEnv.runDir]: dir,
     [sidecarEnv.maxTabs]: '100000',
     [sidecarEnv.maxHandshakes]: '100000',
-  })
+    ...(cacheMib !== undefined && { [sidecarEnv.cacheMib]: String(cacheMib) }),
+  }
+  const running = startBundle('dist/sidecar.js', env, imageFlags())
   return {
     pid: running.pid,
     frontPort,
     versionSocket: join(dir, names.versionSocket),
+    runDir: dir,
     isReady: () => isReady(adminPort),
     feed,
     async stop() {
@@ -65,6 +72,12 @@ export async function startSidecar({ appPort }: SidecarOptions = {}): Promise<Si
     writeFileSync(join(dir, 'next'), formatReleaseState(stateOf(serial)))
     renameSync(join(dir, 'next'), join(dir, names.release))
   }
+}
+
+/** Those of the image's entry point. */
+function imageFlags(): string[] {
+  const [, command = '[]'] = /^ENTRYPOINT (.*)$/m.exec(readFileSync('Dockerfile.sidecar', 'utf8')) ?? []
+  return (JSON.parse(command) as string[]).filter(word => word.startsWith('--'))
 }
 
 async function startSmallApp(): Promise<Server> {

@@ -156,7 +156,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (stored) return serve(request, stored)
     const waiting: Turn = { take: () => {} }
     const flight = around.cache.board(request, () => {
-      if (turn === waiting) lookAgain(request, kind)
+      if (turn === waiting && !isOver) lookAgain(request, kind)
     })
     if (flight) return forward(request, kind, flight)
     turn = waiting

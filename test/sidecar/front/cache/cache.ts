@@ -420,6 +420,25 @@ t.test('a client that goes in the middle leaves nothing behind, and who waits is
   t.equal(stage.front.cached().entries, 1)
 })
 
+t.test('for a client that has gone while it waited nothing is looked up and nothing asked', async t => {
+  const app = await rawApp(t, () => {})
+  const { front, dial } = await openFront(t, app.port)
+  const first = dial()
+  first.write(get(asset))
+  while (front.counters.requests < 1) await seen()
+  await app.sockets[0]!.until('\r\n\r\n')
+  const second = dial()
+  second.write(get(asset))
+  while (app.sockets.length < 2) await seen()
+  await seen()
+  second.socket.resetAndDestroy()
+  while (front.counters.open > 1) await seen()
+  app.sockets[0]!.write(ok('abc', immutable))
+  await first.until('abc')
+  await seen()
+  t.match(front.counters, { requests: 1, cacheHits: 0, cacheFills: 1 })
+})
+
 t.test('a hundred clients at once are one request to the app', async t => {
   const { port: appPort, server } = await httpApp(t, (_, res) => {
     setTimeout(() => res.setHeader('Cache-Control', 'max-age=99').end('x'.repeat(5_000)), 50)
