@@ -15,7 +15,7 @@ import { createFeeds } from './feed/feeds.ts'
 import { connectionsWithin, readOpenFiles } from './front/descriptors.ts'
 import { createFront } from './front/front.ts'
 import { pageIdentity, pageMeta, pageTag } from './identity.ts'
-import { createMemory, memoryLimit } from './memory.ts'
+import { createCollector, createMemory, createUsedBytes, memoryLimit } from './memory.ts'
 import { createMetrics } from './metrics.ts'
 import { createVersionServer } from './server/server.ts'
 import { surviveErrors } from './uncaught.ts'
@@ -65,8 +65,10 @@ async function run(config: Config): Promise<() => Promise<void>> {
   const clientScript = await readFile(new URL('./client.js', import.meta.url), 'utf8')
   const memory = createMemory({
     limitBytes: memoryLimit(config.memoryMib),
-    usedBytes: process.memoryUsage.rss,
+    usedBytes: createUsedBytes(),
+    collect: createCollector(),
     onChange: pressure => front.press(pressure),
+    onFull: excessBytes => front.shed(excessBytes),
     log,
   })
   const isShortOfMemory = (): boolean => memory.pressure() === 'critical'

@@ -1,15 +1,22 @@
-// Looks at the process's memory once a second, and says when what to do about it changes.
+// Looks at the process's memory, and says when what to do about it changes. Garbage and what was freed are not in use: an idle process
+// collects nothing, and the C library keeps what it is given back, so the resident set of one that was full once stays where it was (seen).
 
 import { totalmem } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Log } from '../protocol/log.ts'
-import { pressureOf } from './front/pressure.ts'
+import { excessOf, pressureOf } from './front/pressure.ts'
 import type { Pressure } from './front/pressure.ts'
 
 export interface MemoryOptions {
   /** Undefined: unknown, and nothing is ever given up. */
   limitBytes: number | undefined
   usedBytes: () => number
+  /** Collects garbage. */
+  collect(): void
   onChange(pressure: Pressure): void
+  /** So much has to go at once. Called at each look until it has. */
+  onFull(excessBytes: number): void
   log: Log
 }
 
@@ -20,12 +27,21 @@ export interface Memory {
   limitBytes: number | undefined
 }
 
-const lookMs = 1_000
+const lookMs = 250 // clients that ask and do not read fill 200 MiB in a second or two (seen)
+const collectMs = 10_000 // while under pressure: it stops everything for 10 to 100 ms
 const MiB = 1024 * 1024
 
-export function createMemory({ limitBytes, usedBytes, onChange, log }: MemoryOptions): Memory {
+export function createMemory({
+  limitBytes,
+  usedBytes,
+  collect,
+  onChange,
+  onFull,
+  log,
+}: MemoryOptions): Memory {
   let pressure: Pressure = 'none'
   let timer: NodeJS.Timeout | undefined
+  let looks = 0
   return { open, close: () => clearInterval(timer), pressure: () => pressure, limitBytes }
 
   function open(): void {
@@ -33,8 +49,21 @@ export function createMemory({ limitBytes, usedBytes, onChange, log }: MemoryOpt
   }
 
   function look(limit: number): void {
-    const used = usedBytes()
-    const next = pressureOf(pressure, used / limit)
+    let used = usedBytes()
+    let next = pressureOf(pressure, used / limit)
+    // Nothing is given up for garbage, and nobody is kept out for it.
+    const isDue = next !== pressure || --looks <= 0
+    if (next !== 'none' && isDue) {
+      collect()
+      looks = collectMs / lookMs
+      used = usedBytes()
+      next = pressureOf(pressure, used / limit)
+    }
+    const excess = excessOf(used, limit)
+    if (excess > 0) {
+      onFull(excess)
+      looks = 0 // what goes now is garbage at the next look
+    }
     if (next === pressure) return
     pressure = next
     const [usedMib, limitMib] = [Math.round(used / MiB), Math.round(limit / MiB)]
@@ -53,4 +82,20 @@ export function memoryLimit(
   if (configuredMib !== undefined) return configuredMib * MiB || undefined
   // Without a limit libuv tells 0, or a number beyond all memory there is.
   return ofContainer > 0 && ofContainer <= totalmem() ? ofContainer : undefined
+}
+
+/** Returns what tells how much of the process's memory is in use, in bytes; what the program takes by itself is measured now. */
+export function createUsedBytes(usage: () => NodeJS.MemoryUsage = process.memoryUsage): () => number {
+  const start = usage()
+  const program = start.rss - start.heapTotal - start.external
+  return () => {
+    const { rss, heapTotal, external } = usage()
+    return Math.min(rss, program + heapTotal + external)
+  }
+}
+
+/** Returns what collects garbage. */
+export function createCollector(): () => void {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
 }

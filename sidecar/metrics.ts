@@ -28,6 +28,7 @@ export interface MetricsOptions {
 
 const frontCounters = [
   ['connections', 'connections', 'Client connections accepted.'],
+  ['shed', 'shed', 'Client connections that were cut because what waited on them had filled the memory.'],
   ['requests', 'requests', 'Requests passed to the app.'],
   ['documents', 'documents', 'Requests passed to the app that ask for a page.'],
   ['missing', 'missing', 'Assets that the app did not have, told as a 404 that nobody stores.'],

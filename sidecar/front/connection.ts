@@ -18,8 +18,8 @@ import { createOutlet } from './outlet.ts'
 import { limitOf, refusals, versionTarget } from './request.ts'
 import type { Refusal, Request } from './request.ts'
 import { createRequests } from './requests.ts'
-import { cut } from './tunnel.ts'
-import type { Tunnels } from './tunnel.ts'
+import { cut, waitingBytes } from './tunnel.ts'
+import type { Tunnels, Waiting } from './tunnel.ts'
 import { askVersion, maxVersionHeadBytes, versionHead } from './version.ts'
 
 /** What all connections share. */
@@ -59,6 +59,7 @@ export interface Connection {
   drain(): void
   /** Ends it now. */
   close(): void
+  waiting(): Waiting
 }
 
 const flushMs = 60_000 // for a client that never reads its last answer; besides, each byte of it has a millisecond
@@ -69,7 +70,7 @@ const none: Buffer = Buffer.alloc(0)
 
 export function createConnection(client: Socket, around: Surroundings): Connection {
   const { counters, limits, log } = around
-  const connection: Connection = { drain: watchIdle, close: destroy }
+  const connection: Connection = { drain: watchIdle, close: destroy, waiting }
   const address = client.remoteAddress?.replace(/^::ffff:(?=[\d.]+$)/, '')
   const peer = around.edits.forwarded === 'add' ? address : undefined
   const outlet = createOutlet(client)
@@ -500,6 +501,10 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     stopIdleTimer()
     clearTimeout(endTimer)
     requests.close()
+  }
+
+  function waiting(): Waiting {
+    return { bytes: waitingBytes(client, app) + requests.heldBytes(), cut: reset }
   }
 
   /** The client is not to take this for the end of an answer. */

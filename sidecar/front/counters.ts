@@ -9,6 +9,8 @@ export interface Counters {
   turnedAway: number
   /** Client connections that came while memory was short. */
   turnedAwayMemory: number
+  /** Connections that were cut because what waited on them had filled the memory. */
+  shed: number
   /** Requests forwarded to the app. */
   requests: number
   /** Those of them that ask for a page. */
@@ -53,6 +55,7 @@ export function createCounters(): Counters {
     open: 0,
     turnedAway: 0,
     turnedAwayMemory: 0,
+    shed: 0,
     requests: 0,
     documents: 0,
     missing: 0,

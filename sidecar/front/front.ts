@@ -56,6 +56,8 @@ export interface Front {
   close(): Promise<void>
   /** Gives up what that asks for, or takes it up again. Answers that are running go on. */
   press(pressure: Pressure): void
+  /** Cuts connections on which that many bytes wait, those with the most first. */
+  shed(bytes: number): void
   counters: Readonly<Counters>
   /** What is in memory of the app's assets. */
   cached(): { entries: number; bytes: number }
@@ -111,7 +113,7 @@ export function createFront({
   }
 
   const cached = (): { entries: number; bytes: number } => cache?.size() ?? { entries: 0, bytes: 0 }
-  return { open, isListening, address, look, drain, idle, close, press, counters, cached }
+  return { open, isListening, address, look, drain, idle, close, press, shed, counters, cached }
 
   async function open(): Promise<void> {
     isOpen = true
@@ -220,6 +222,20 @@ export function createFront({
   function press(pressure: Pressure): void {
     isShortOfMemory = pressure === 'critical'
     cache?.allow(pressure === 'none')
+  }
+
+  function shed(bytes: number): void {
+    const all = [...Array.from(connections, connection => connection.waiting()), ...tunnels.waiting()]
+    let left = bytes
+    let cut = 0
+    for (const each of all.filter(({ bytes }) => bytes > 0).toSorted((a, b) => b.bytes - a.bytes)) {
+      if (left <= 0) break
+      left -= each.bytes
+      each.cut()
+      cut++
+    }
+    counters.shed += cut
+    if (cut > 0) log('connections shed', { code: 'connections_shed', connections: cut })
   }
 
   function drain(): void {

@@ -1,5 +1,5 @@
 // What to give up as the process's memory comes near its limit, the cheapest first: the cache, then whoever is not here yet.
-// Answers that are running go on. Being killed would end them all, and every tab with them.
+// Answers that are running go on, until so little is left that the process might be killed: that would end them all, and every tab with them.
 
 /** `high`: nothing is kept in memory for others. `critical`: and no connection and no tab is let in. */
 export type Pressure = 'none' | 'high' | 'critical'
@@ -14,4 +14,9 @@ export function pressureOf(before: Pressure, used: number): Pressure {
   if (used >= criticalAt - (before === 'critical' ? margin : 0)) return 'critical'
   if (used >= highAt - (before === 'none' ? 0 : margin)) return 'high'
   return 'none'
+}
+
+/** Takes what is in use and the limit, in bytes; returns how much of it has to go at once, so that nothing worse happens. */
+export function excessOf(used: number, limit: number): number {
+  return used >= criticalAt * limit ? used - highAt * limit : 0
 }

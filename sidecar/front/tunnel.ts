@@ -11,8 +11,24 @@ export interface Tunnels {
    * Back-pressure and half-closes pass through; a reset on one side becomes a reset on the other.
    */
   join(client: Socket, server: Socket, toClient: Buffer, toServer: Buffer): void
+  /** What waits on each, in bytes, and what ends it. */
+  waiting(): Waiting[]
   /** Ends all of them now. */
   close(): void
+}
+
+/** What a connection holds that its receivers have not read. `cut` ends it so that nobody takes that for a clean end. */
+export interface Waiting {
+  bytes: number
+  cut(): void
+}
+
+/** Of both of its sockets. */
+export function waitingBytes(client: Socket, server: Socket | undefined): number {
+  return [client, server].reduce(
+    (sum, socket) => sum + (socket ? socket.readableLength + socket.writableLength : 0),
+    0,
+  )
 }
 
 const other = Symbol('other')
@@ -24,7 +40,7 @@ interface End extends Socket {
 /** `onClose` is called once for each tunnel, when its client's side has gone. */
 export function createTunnels(onClose: (client: Socket) => void): Tunnels {
   const clients = new Set<Socket>()
-  return { join, close }
+  return { join, waiting, close }
 
   function join(client: Socket, server: Socket, toClient: Buffer, toServer: Buffer): void {
     clients.add(client)
@@ -40,6 +56,13 @@ export function createTunnels(onClose: (client: Socket) => void): Tunnels {
   function forget(this: Socket): void {
     clients.delete(this)
     onClose(this)
+  }
+
+  function waiting(): Waiting[] {
+    return Array.from(clients, (client: End) => ({
+      bytes: waitingBytes(client, client[other]),
+      cut: () => cut(client),
+    }))
   }
 
   function close(): void {

@@ -8,7 +8,7 @@ import { createApi } from '../../release/api.ts'
 import { createAdmin } from '../admin.ts'
 import { createCurrent } from '../current.ts'
 import { readOpenFiles, tabsWithin } from '../front/descriptors.ts'
-import { createMemory, memoryLimit } from '../memory.ts'
+import { createCollector, createMemory, createUsedBytes, memoryLimit } from '../memory.ts'
 import { createMetrics } from '../metrics.ts'
 import { isOwnOrigin } from '../server/origin.ts'
 import { createVersionServer } from '../server/server.ts'
@@ -36,8 +36,10 @@ export async function startStandalone({
   const { namespace, name, self, origins, listenAddress, drainMs } = config
   const memory = createMemory({
     limitBytes: memoryLimit(config.memoryMib),
-    usedBytes: process.memoryUsage.rss,
+    usedBytes: createUsedBytes(),
+    collect: createCollector(),
     onChange() {}, // there is nothing to give up but who is not here yet
+    onFull() {},
     log,
   })
   const states = name === '' ? createSeveralStates() : createCurrent(name, log)

@@ -3,10 +3,12 @@
 import { totalmem } from 'node:os'
 import { mock } from 'node:test'
 import t from 'tap'
-import { pressureOf } from '../../sidecar/front/pressure.ts'
+import { excessOf, pressureOf } from '../../sidecar/front/pressure.ts'
 import type { Pressure } from '../../sidecar/front/pressure.ts'
-import { createMemory, memoryLimit } from '../../sidecar/memory.ts'
-import { answering, get, ok, openFront } from './front/stage.ts'
+import { createMemory, createUsedBytes, memoryLimit } from '../../sidecar/memory.ts'
+import { answering, get, ok, openFront, rawApp } from './front/stage.ts'
+
+const MiB = 1024 * 1024
 
 t.test('what is given up comes back a margin lower than it went', async t => {
   const steps: [used: number, pressure: Pressure][] = [
@@ -29,7 +31,6 @@ t.test('what is given up comes back a margin lower than it went', async t => {
 })
 
 t.test('the limit is the one that is given, else the container’s, else there is none', async t => {
-  const MiB = 1024 * 1024
   t.equal(memoryLimit(96, 192 * MiB), 96 * MiB)
   t.equal(memoryLimit(undefined, 192 * MiB), 192 * MiB)
   t.equal(memoryLimit(0, 192 * MiB), undefined)
@@ -43,7 +44,9 @@ t.test('each change is told and logged once, and without a limit there is none',
   let used = 0
   const options = {
     usedBytes: () => used,
+    collect: () => {},
     onChange: (pressure: Pressure) => void told.push(pressure),
+    onFull: () => {},
     log: (message: string) => void told.push(message),
   }
   const memory = createMemory({ ...options, limitBytes: 100 })
@@ -56,6 +59,120 @@ t.test('each change is told and logged once, and without a limit there is none',
     told,
     ['high', 'critical', 'none'].flatMap(pressure => ['memory pressure', pressure]),
   )
+})
+
+t.test('nothing is given up for garbage, and nobody stays shut out for it', async t => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  const told: string[] = []
+  let [live, garbage, collections] = [50, 45, 0]
+  const memory = createMemory({
+    limitBytes: 100,
+    usedBytes: () => live + garbage,
+    collect() {
+      garbage = 0
+      collections++
+    },
+    onChange: pressure => void told.push(pressure),
+    onFull: () => void told.push('full'),
+    log: () => {},
+  })
+  memory.open()
+  t.teardown(memory.close)
+  mock.timers.tick(250)
+  t.same([told, collections], [[], 1])
+  live = 85
+  mock.timers.tick(250)
+  t.same([told, collections], [['high'], 2])
+  mock.timers.tick(9_750)
+  t.equal(collections, 2, 'it stops everything, so not at each look')
+  live = 10
+  garbage = 75
+  mock.timers.tick(250)
+  t.same([told, collections], [['high', 'none'], 3], 'an idle process would never collect it by itself')
+})
+
+t.test('what has to go at once is told at each look until it has gone', async t => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  const excesses: number[] = []
+  let used = 95
+  const memory = createMemory({
+    limitBytes: 100,
+    usedBytes: () => used,
+    collect: () => {},
+    onChange: () => {},
+    onFull: bytes => void excesses.push(bytes),
+    log: () => {},
+  })
+  memory.open()
+  t.teardown(memory.close)
+  mock.timers.tick(500)
+  used = 89
+  mock.timers.tick(500)
+  t.same(excesses, [15, 15])
+  t.same(
+    [50, 89, 90, 100].map(used => excessOf(used, 100)),
+    [0, 0, 10, 20],
+  )
+})
+
+t.test('what was freed is not in use, though the C library keeps it', async t => {
+  const usage = { rss: 70, heapTotal: 12, heapUsed: 10, external: 3, arrayBuffers: 1 }
+  const usedBytes = createUsedBytes(() => usage)
+  t.equal(usedBytes(), 70)
+  Object.assign(usage, { rss: 400, heapTotal: 60, external: 280 })
+  t.equal(usedBytes(), 395)
+  Object.assign(usage, { rss: 390, heapTotal: 20, external: 3 })
+  t.equal(usedBytes(), 78)
+  Object.assign(usage, { rss: 60 })
+  t.equal(usedBytes(), 60, 'never more than is resident')
+})
+
+t.test('those on whom the most waits are cut, tunnels too, and the others go on', async t => {
+  const part = Buffer.alloc(64 * 1024)
+  const app = await rawApp(t, (socket, got) => {
+    const pour = (head: string, bytes: number): void => {
+      socket.write(head)
+      for (let n = 0; n < bytes; n += part.length) socket.write(part)
+    }
+    socket.on('data', () => {
+      const text = got.text()
+      if (text.includes('/tunnel')) pour('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n', 16 * MiB)
+      else if (text.includes('/slow'))
+        pour(`HTTP/1.1 200 OK\r\nContent-Length: ${16 * MiB}\r\n\r\n`, 16 * MiB)
+      else socket.write(ok('x'))
+    })
+  })
+  const { front, dial, logged } = await openFront(t, app.port)
+  const reader = dial()
+  reader.write(get('/'))
+  await reader.until('\r\n\r\nx')
+  front.shed(1)
+  t.equal(front.counters.shed, 0, 'on whom nothing waits is not cut')
+  for (const request of [get('/slow'), get('/tunnel', 'Upgrade: x', 'Connection: Upgrade')]) {
+    const slow = dial()
+    slow.socket.pause()
+    slow.write(request)
+    while (app.sockets.at(-1)!.socket.writableLength === 0 || app.sockets.at(-1)!.text() === '')
+      await new Promise(resolve => setTimeout(resolve, 10))
+    // What the kernel holds is not ours: our own part has filled too when no more leaves the app.
+    for (let before = -1; before !== app.sockets.at(-1)!.socket.writableLength;) {
+      before = app.sockets.at(-1)!.socket.writableLength
+      await new Promise(resolve => setTimeout(resolve, 150))
+    }
+    front.shed(1)
+    slow.socket.resume()
+    await slow.ended // libuv tells its reader of an end where the kernel had a reset behind the last bytes
+    t.ok(slow.bytes().length < 16 * MiB, 'it is cut in the middle')
+  }
+  t.equal(front.counters.shed, 2)
+  t.match(
+    logged.filter(({ code }) => code === 'connections_shed'),
+    [{ connections: 1 }, { connections: 1 }],
+  )
+  reader.write(get('/again'))
+  await reader.until(/x[^]*\r\n\r\nx/)
 })
 
 t.test('first the cache goes, then new connections are refused, and what runs goes on', async t => {
