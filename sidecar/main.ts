@@ -18,6 +18,7 @@ import { pageIdentity, pageMeta, pageTag } from './identity.ts'
 import { createCollector, createMemory, createUsedBytes, memoryLimit } from './memory.ts'
 import { createMetrics } from './metrics.ts'
 import { createVersionServer } from './server/server.ts'
+import { followSwitch } from './switch.ts'
 import { surviveErrors } from './uncaught.ts'
 import type { Config } from './config.ts'
 
@@ -107,6 +108,8 @@ async function run(config: Config): Promise<() => Promise<void>> {
   const drain = createDrain({ front, server, drainMs, log })
   const drainSocket = createDrainSocket(join(runDir, file.drainSocket), drain.begin)
 
+  const unfollow = followSwitch({ current, server, front })
+
   feeds.open()
   await Promise.all([server.open(), drainSocket.open(), admin.open()])
   await front.open()
@@ -124,6 +127,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
   async function endInOrder(): Promise<void> {
     await drain.end()
     drainSocket.close()
+    unfollow()
     feeds.close()
     admin.close()
     memory.close()

@@ -50,6 +50,8 @@ export interface Front {
   look(): Promise<boolean>
   /** From now on answers end their connections, and idle connections end after a grace. New ones are served as before. */
   drain(): void
+  /** While on, connections are treated as when draining. Tunnels stay. */
+  sendAway(isOn: boolean): void
   /** Resolves when draining has begun and no connection is open any more. */
   idle(): Promise<void>
   /** Ends everything now. */
@@ -94,6 +96,7 @@ export function createFront({
   /** A dial was refused although the tables show a listener: the next look dials too. */
   let isDoubtful = false
   let isDraining = false
+  let isSentAway = false
   let isShortOfMemory = false
   let isOpen = false
   let lastListenError = ''
@@ -105,7 +108,7 @@ export function createFront({
     stamping: { isOff: false },
     cache,
     tunnels,
-    isDraining: () => isDraining,
+    isDraining: () => isDraining || isSentAway,
     counters,
     log,
     forget: (connection: Connection) => void connections.delete(connection),
@@ -113,7 +116,20 @@ export function createFront({
   }
 
   const cached = (): { entries: number; bytes: number } => cache?.size() ?? { entries: 0, bytes: 0 }
-  return { open, isListening, address, look, drain, idle, close, press, shed, counters, cached }
+  return {
+    open,
+    isListening,
+    address,
+    look,
+    drain,
+    sendAway,
+    idle,
+    close,
+    press,
+    shed,
+    counters,
+    cached,
+  }
 
   async function open(): Promise<void> {
     isOpen = true
@@ -243,6 +259,11 @@ export function createFront({
     isDraining = true
     for (const connection of connections) connection.drain()
     settle()
+  }
+
+  function sendAway(isOn: boolean): void {
+    isSentAway = isOn
+    if (isOn) for (const connection of connections) connection.drain()
   }
 
   function idle(): Promise<void> {

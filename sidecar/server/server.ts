@@ -5,14 +5,12 @@ import uWS from 'uWebSockets.js'
 import { serveResources } from './resources.ts'
 import { serveSockets } from './sockets.ts'
 import { serveStreams } from './streams.ts'
-import { followSwitch } from './switch.ts'
 import { createTabs } from './tabs.ts'
 import type { ListenOptions, us_listen_socket } from 'uWebSockets.js'
 import type { Log } from '../../protocol/log.ts'
-import type { SwitchOptions } from './switch.ts'
 import type { Tabs, TabsOptions } from './tabs.ts'
 
-export interface VersionServerOptions extends TabsOptions, SwitchOptions {
+export interface VersionServerOptions extends TabsOptions {
   /** Where to listen: a unix socket's path, or a TCP port, there on every address if none is given. */
   listen: string | TcpPort
   /** The text of /__spa/client.js. */
@@ -31,6 +29,8 @@ export interface VersionServer {
   isOpen(): boolean
   /** Sends every tab elsewhere; resolves when the last one is closed. Answers go on. */
   drain(): Promise<void>
+  /** Sends elsewhere the tabs that are open now, but for clients of the original. Others may come. */
+  move(): Promise<void>
   /** Ends everything now. */
   close(): void
   tabs: Pick<Tabs, 'count' | 'pages' | 'counters'>
@@ -45,14 +45,10 @@ export function createVersionServer(options: VersionServerOptions): VersionServe
   const app = uWS.App()
   const tabs = createTabs(options)
   const streams = serveStreams(tabs, options)
-  const channels = [
-    serveSockets(app, tabs, options),
-    streams,
-    ...(standalone ? [] : [followSwitch(tabs, options)]),
-  ]
+  const channels = [serveSockets(app, tabs, options), streams]
   let listening: us_listen_socket | undefined
   serveResources(app, clientScript, versionOf, streams.serve, standalone !== undefined)
-  return { open, isOpen: () => listening !== undefined, drain, close, tabs }
+  return { open, isOpen: () => listening !== undefined, drain, move: tabs.move, close, tabs }
 
   function versionOf(page: string | undefined): string | undefined {
     const state = states.state(states.deploymentOf(page))

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { SpaState } from '../../client/api.ts'
 import { engines, launch } from '../browsers/browser.ts'
 import { until } from '../cluster/wait.ts'
-import { deployWeb, install } from './installation.ts'
+import { deploy, deployWeb, install } from './installation.ts'
 import type { Cluster } from './installation.ts'
 import { openTab } from './tab.ts'
 import type { Tab } from './tab.ts'
@@ -82,6 +82,21 @@ t.test(
       t.same(
         await versions(tabs),
         tabs.map(() => 'three'),
+      )
+    })
+
+    await t.test('blue/green: the Service is switched to another Deployment', async t => {
+      await deploy(cluster, { namespace, name: 'green', image: 'web:2', port: 'http' })
+      for (const tab of tabs) t.notOk(await isTold(tab), 'not before')
+      const selector = JSON.stringify({ spec: { selector: { app: 'green' } } })
+      await cluster.inNamespace(namespace, `patch service web --patch ${selector}`)
+      const start = Date.now()
+      await until('every tab to be told', async () => (await Promise.all(tabs.map(isTold))).every(Boolean))
+      t.comment(`all told after ${((Date.now() - start) / 1_000).toFixed(1)} s`)
+      for (const tab of tabs) await tab.reload()
+      t.same(
+        await versions(tabs),
+        tabs.map(() => 'two'),
       )
     })
 

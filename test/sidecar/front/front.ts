@@ -108,6 +108,30 @@ t.test('draining: answers say close and end their connections', async t => {
   )
 })
 
+t.test(
+  'while clients are sent away, answers end their connections and idle ones end; then they stay again',
+  async t => {
+    const app = await answering(t, () => ok('x'))
+    const { dial, front } = await openFront(t, app.port)
+    const [idle, busy] = [dial(), dial()]
+    for (const client of [idle, busy]) {
+      client.write(get('/'))
+      await client.until('\r\n\r\nx')
+    }
+    front.sendAway(true)
+    busy.write(get('/'))
+    t.equal(await busy.ended, 'end')
+    t.match(busy.text(), /Connection: close\r\n\r\nx$/)
+    t.equal(await idle.ended, 'end')
+    front.sendAway(false)
+    const staying = dial()
+    for (const count of [1, 2]) {
+      staying.write(get('/'))
+      await settled(() => staying.text() === ok('x').repeat(count))
+    }
+  },
+)
+
 t.test('draining: of pipelined requests all are answered, and the last says close', async t => {
   const app = await rawApp(t, () => {})
   const { dial, front } = await openFront(t, app.port)
