@@ -41,6 +41,14 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
   throw new Error('waited 30 s in vain')
 }
 
+const msPerTick = 10 // USER_HZ is 100 wherever Linux runs (time(7))
+
+/** The CPU time that the process has taken, in milliseconds: its own and the kernel's for it (proc_pid_stat(5)). */
+export function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * msPerTick
+}
+
 /** Proportional set size in bytes: what the process alone costs, shared pages divided among their users. */
 export function proportionalBytes(pid: number): number {
   return kilobytes(`/proc/${pid}/smaps_rollup`, 'Pss') * 1024

@@ -154,8 +154,8 @@ function resources(pod: Raw, { feed }: Plan): Raw {
       return limit !== undefined && (requestsOf(container)[kind] ?? limit) === limit
     }),
   )
-  // 53 MiB idle, 7 KiB for each of the 6,000 tabs that it takes by default, 16 MiB of assets, some 20 under load, and 6 for the preStop
-  // program at the end (bench/README.md).
+  // 69 MiB idle on Node 24, 7 KiB for each of the 6,000 tabs that it takes by default, 16 MiB of assets, 28 under load, and 8 for the
+  // preStop program at the end (bench/README.md).
   // The client of the API server takes 20 MiB (seen).
   const [idle, most] = feed === 'watch' ? ['96Mi', '224Mi'] : ['64Mi', '192Mi']
   const limits = { ...(isLimited && { cpu: '250m' }), memory: most }

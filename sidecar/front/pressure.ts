@@ -4,7 +4,7 @@
 /** `high`: nothing is kept in memory for others. `critical`: and no connection and no tab is let in. */
 export type Pressure = 'none' | 'high' | 'critical'
 
-/** Parts of the limit. Of 192 MiB, what all tabs, a full cache and much traffic take by default is below 0.75. */
+/** Parts of the limit. Of 192 MiB, all tabs and a full cache take two thirds by default. */
 const highAt = 0.8
 const criticalAt = 0.9
 const margin = 0.05 // so that what was given up does not come back at once, and go again
