@@ -458,6 +458,12 @@ t.test(
   },
 )
 
+t.test('who was away meanwhile sees by its revision that a ReplicaSet is used again', async t => {
+  const again = { ...onA, revision: 3, replicaSets: [{ ...webA, revision: 3 }, { ...webB, replicas: 0 }] } // prettier-ignore
+  const record = play(onA, { ...again, pods: [{ hash: 'aaa', digest: c }] })[1]
+  t.match(record?.state, { revision: 3, phase: 'ready', target: { id: c }, previous: { id: a } })
+})
+
 t.test('blue/green: who is connected should come again once the Services lead elsewhere', async t => {
   const switched = (...facts: Facts[]) => play(onA, ...facts).map(({ state }) => state.switched)
   const green = { ...onA, services: [{ selector: { app: 'green' } }] }
