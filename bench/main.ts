@@ -7,6 +7,7 @@ import { admission } from './admission.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { notice } from './notice.ts'
+import { page } from './page.ts'
 import { proxy } from './proxy.ts'
 import { start } from './start.ts'
 import { tabs } from './tabs.ts'
@@ -25,6 +26,7 @@ const benches: Record<string, () => Promise<Record<string, unknown>>> = {
   latency,
   memory,
   notice: () => withEnds(notice),
+  page,
   proxy,
   start,
   tabs,

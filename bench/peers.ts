@@ -19,18 +19,16 @@ export interface Peer {
 /** What the app serves: a page of 2 KB, and an asset of 200 KB whose name carries a fingerprint. */
 export const paths = { page: '/', asset: '/assets/app.3f9a1c7d.js' } as const
 
-/** nginx with the files, as an SPA's image has it. */
-export async function startApp(): Promise<Peer> {
+/** nginx with the files, as an SPA's image has it. `write` puts them into a folder; `ofPages` are directives of its own for its pages. */
+export async function startApp(write = writeApp, ofPages = ''): Promise<Peer> {
   const root = mkdtempSync(join(tmpdir(), 'spa-bench-app-'))
-  mkdirSync(join(root, 'assets'))
-  writeFileSync(join(root, 'index.html'), `<!doctype html><title>bench</title>${'<p>page</p>'.repeat(180)}`)
-  writeFileSync(join(root, paths.asset), `/* ${'0123456789abcdef'.repeat(12_800)} */`)
+  write(root)
   const app = await startNginx(
     port => `
       server {
         listen 127.0.0.1:${port} backlog=4096;
         root ${root};
-        location / { try_files $uri /index.html; }
+        location / { try_files $uri /index.html; ${ofPages} }
         location /assets/ { add_header Cache-Control "public, max-age=31536000, immutable"; }
       }`,
   )
@@ -41,6 +39,12 @@ export async function startApp(): Promise<Peer> {
       rmSync(root, { recursive: true, force: true })
     },
   }
+}
+
+function writeApp(root: string): void {
+  mkdirSync(join(root, 'assets'))
+  writeFileSync(join(root, 'index.html'), `<!doctype html><title>bench</title>${'<p>page</p>'.repeat(180)}`)
+  writeFileSync(join(root, paths.asset), `/* ${'0123456789abcdef'.repeat(12_800)} */`)
 }
 
 type Start = (app: Peer) => Promise<Peer>
@@ -80,7 +84,7 @@ async function startNginx(server: (port: number) => string): Promise<Peer> {
       daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
       events { worker_connections 8192; }
       http {
-        types { text/html html; text/javascript js; }
+        types { text/html html; text/javascript js; text/css css; application/json json; image/svg+xml svg; image/png png; }
         access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; server_tokens off;
         client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;
         uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
