@@ -171,12 +171,14 @@ export async function play(
       () => !truth.worlds.at(-1)?.isBare,
       settleSeconds,
     )
+    let at = Date.now()
     const isKnown = async () => {
+      at = Date.now() // what a tab notes while the others are looked at comes later
       await Promise.all([...visitors.values()].map(visitor => visitor.look()))
-      return log.visits.every(visit => knows(log, visit, Date.now()))
+      return log.visits.every(visit => knows(log, visit, at))
     }
     await until('every tab to know', isKnown, settleSeconds).catch(() => {}) // the checker finds who does not
-    log.settled.push(Date.now())
+    log.settled.push(at)
   }
 }
 

@@ -264,6 +264,7 @@ function controllerManagerFlags(manager: {
     `--secure-port=${port}`,
     `--cert-dir=${join(dir, 'controller-manager')}`,
     '--leader-elect=false',
+    '--horizontal-pod-autoscaler-sync-period=1s',
     '--use-service-account-credentials',
     // It asks for a token for each of its controllers; at its default rate starting takes 5 s.
     '--kube-api-qps=500',

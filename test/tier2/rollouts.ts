@@ -331,7 +331,7 @@ scenario('an image changed at 0 replicas', async (shop, t) => {
   return ['1 rolling a rollout -', '1 ready a rollout -', '2 rolling b rollout a', '2 ready b rollout a']
 })
 
-scenario('the HPA scales during and after a rollout: never back from ready, and no news', async (shop, t) => {
+scenario('scaled during and after a rollout: never back from ready, and no news', async (shop, t) => {
   await shop.roll(() => shop.apply(webService(), webDeployment('web:1')), 1, a)
   const letGo = shop.hold(isImage('web:2'))
   await shop.setImage('web:2')
@@ -360,6 +360,41 @@ scenario('the HPA scales during and after a rollout: never back from ready, and 
     Array(3).fill(last.serial),
     'a new pod knows from its first moment',
   )
+  t.equal(shop.states.length, length, 'a scaling is no news')
+  return ['1 rolling a rollout -', '1 ready a rollout -', '2 rolling b rollout a', '2 ready b rollout a']
+})
+
+scenario('the HPA scales during and after a rollout', async (shop, t) => {
+  // Without metrics it acts on its limits alone.
+  const limit = (minReplicas: number, maxReplicas: number) =>
+    shop.apply({
+      apiVersion: 'autoscaling/v2',
+      kind: 'HorizontalPodAutoscaler',
+      metadata: { name: 'web' },
+      spec: {
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
+        minReplicas,
+        maxReplicas,
+      },
+    })
+  await shop.roll(() => shop.apply(webService(), webDeployment('web:1')), 1, a)
+  const letGo = shop.hold(isImage('web:2'))
+  await shop.setImage('web:2')
+  await shop.told('rolling', state => state.revision === 2 && state.target.id === b)
+  await limit(5, 9)
+  await shop.settled('more pods', ({ status }) => (status.replicas ?? 0) >= 5)
+  t.match(shop.states.at(-1), { revision: 2, phase: 'rolling' })
+  letGo()
+  await shop.ready(2, b)
+  const { length } = shop.states
+  for (const [least, most, replicas] of [
+    [7, 9, 7],
+    [1, 3, 3],
+    [6, 9, 6],
+  ] as const) {
+    await limit(least, most)
+    await shop.settled('as many as it wants', ({ status }) => status.readyReplicas === replicas)
+  }
   t.equal(shop.states.length, length, 'a scaling is no news')
   return ['1 rolling a rollout -', '1 ready a rollout -', '2 rolling b rollout a', '2 ready b rollout a']
 })

@@ -39,7 +39,9 @@ export async function startPod(
   await once(app, 'listening')
   t.teardown(kill)
   const { port } = app.address() as AddressInfo
-  const command = `ulimit -n ${files}; exec "${process.execPath}" "${join(dist, 'sidecar.js')}"`
+  // It is not to outlive a test that is killed because it took too long.
+  const withUs = '$(command -v setpriv && echo --pdeathsig KILL --)'
+  const command = `ulimit -n ${files}; exec ${withUs} "${process.execPath}" "${join(dist, 'sidecar.js')}"`
   const child = spawn('sh', ['-c', command], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...podEnvironment(dir, address, port), ...env },
