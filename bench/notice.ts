@@ -30,6 +30,7 @@ export async function notice(host: Host) {
     const container = { livenessProbe: null }
     const url = await deployWeb(cluster, { namespace, labelled: true, replicas, container })
     figures[namespace] = await measure(cluster, { namespace, url, replicas, rollouts })
+    host.comment(`${namespace}: ${JSON.stringify(figures[namespace])}`) // the next may be more than the machine carries
     await cluster.api('DELETE', `/api/v1/namespaces/${namespace}`)
   }
   return figures
