@@ -46,16 +46,16 @@ export function sharedServices(last: readonly string[], fronting: readonly Servi
   return [...new Set([...last, ...fronting.map(({ name }) => name)])].slice(-maxServices)
 }
 
-/** Whether those Services (`shared`, by name) lead to other pods now, and no Service leads to these any more. */
+/** Whether those Services (`shared`, by name) lead to other pods now, and no Service leads to the Deployment's (`fronting`) any more. */
 export function isSwitched(
   services: readonly Service[],
   shared: readonly string[],
-  labels: Record<string, string>,
+  fronting: readonly Service[],
 ): boolean {
-  const isElsewhere = services.some(
-    ({ name, selector }) => shared.includes(name) && Object.keys(selector).length > 0,
+  return (
+    fronting.length === 0 &&
+    services.some(({ name, selector }) => shared.includes(name) && Object.keys(selector).length > 0)
   )
-  return isElsewhere && !services.some(service => selects(service, labels))
 }
 
 /**

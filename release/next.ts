@@ -90,7 +90,7 @@ export function nextRelease(
     live: liveVersions(world, fronting, pods, versions),
     known: [...own, ...others],
     why: isSameTarget && known ? known.state.why : why(known, target, record),
-    ...(isSwitched(services, shared, deployment.template.labels) && { switched: true }),
+    ...(isSwitched(services, shared, fronting) && { switched: true }),
   }
   return revise(
     known,

@@ -12,10 +12,8 @@ import type { ReleaseState } from '../protocol/release.ts'
  */
 export function pageIdentity(name: string, hash: string, state: ReleaseState | undefined): string {
   const page = `${serverTiming.page};desc="${name}-${hash}"`
-  const id = ownId(hash, state)
-  if (id) return `${page}, ${serverTiming.id};desc="${id}"`
-  const heard = heardOf(state)
-  return heard ? `${page}, ${serverTiming.state};desc="${heard}"` : page
+  const claim = claimOf(hash, state)
+  return claim ? `${page}, ${serverTiming[claim.kind]};desc="${claim.value}"` : page
 }
 
 /**
@@ -24,28 +22,27 @@ export function pageIdentity(name: string, hash: string, state: ReleaseState | u
  */
 export function pageTag(name: string, hash: string, state: ReleaseState | undefined): string {
   const page = `${name}-${hash}`
-  const id = ownId(hash, state)
-  if (id) return `${page}.${id.slice(0, 16)}`
-  const heard = heardOf(state)
-  return heard ? `${page}.${heard}` : page
+  const claim = claimOf(hash, state)
+  if (!claim) return page
+  return `${page}.${claim.kind === 'id' ? claim.value.slice(0, 16) : claim.value}`
 }
 
 /** Takes the same; returns the element that says in a stamped page what the header says. Its letters need no escaping. */
 export function pageMeta(name: string, hash: string, state: ReleaseState | undefined): string {
   const page = `name="${meta.name}" content="${name}-${hash}"`
-  const id = ownId(hash, state)
-  if (id) return `<meta ${page} ${meta.id}="${id}">`
-  const heard = heardOf(state)
-  return heard ? `<meta ${page} ${meta.state}="${heard}">` : `<meta ${page}>`
+  const claim = claimOf(hash, state)
+  return claim ? `<meta ${page} ${meta[claim.kind]}="${claim.value}">` : `<meta ${page}>`
 }
 
-function ownId(hash: string, state: ReleaseState | undefined): string | undefined {
-  if (state?.phase !== 'ready' || state.target.hash !== hash) return undefined
-  const { id } = state.target
-  return state.live.some(version => version.id === id) ? id : undefined
-}
-
-/** An annotation can be written by hand, so what goes into a header is looked at. */
-function heardOf(state: ReleaseState | undefined): string | undefined {
-  return state && /^[0-9a-z-]+$/.test(state.epoch) ? `${state.epoch}.${state.serial}` : undefined
+/** What a page can say besides its hash: its id, or else the state that this pod has heard of. */
+function claimOf(
+  hash: string,
+  state: ReleaseState | undefined,
+): { kind: 'id' | 'state'; value: string } | undefined {
+  if (!state) return undefined
+  const { epoch, serial, phase, target, live } = state
+  const isOwn = phase === 'ready' && target.hash === hash && live.some(({ id }) => id === target.id)
+  if (isOwn && target.id) return { kind: 'id', value: target.id }
+  // An annotation can be written by hand, so what goes into a header is looked at.
+  return /^[0-9a-z-]+$/.test(epoch) ? { kind: 'state', value: `${epoch}.${serial}` } : undefined
 }

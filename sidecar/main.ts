@@ -12,7 +12,7 @@ import { createCurrent } from './current.ts'
 import { createDrain } from './drain/drain.ts'
 import { createDrainSocket } from './drain/socket.ts'
 import { createFeeds } from './feed/feeds.ts'
-import { connectionsWithin, readOpenFiles } from './front/descriptors.ts'
+import { capWithin, connectionsWithin } from './front/descriptors.ts'
 import { createFront } from './front/front.ts'
 import { pageIdentity, pageMeta, pageTag } from './identity.ts'
 import { createCollector, createMemory, createUsedBytes, memoryLimit } from './memory.ts'
@@ -46,15 +46,6 @@ try {
 async function standalone(): Promise<() => Promise<void>> {
   const { startStandalone } = await import('./standalone/standalone.ts')
   return startStandalone({ environment: process.env, version: VERSION, log })
-}
-
-/** What is configured, or as many as the process has file descriptors for. */
-async function connectionCap({ maxConnections, maxTabs }: Config): Promise<number> {
-  const openFiles = await readOpenFiles()
-  const fitting = openFiles === undefined ? maxConnections : connectionsWithin(openFiles, maxTabs)
-  if (fitting >= maxConnections) return maxConnections
-  log('connection cap lowered', { code: 'connections_lowered', from: maxConnections, to: fitting, openFiles })
-  return fitting
 }
 
 /** Starts everything; returns what ends it. */
@@ -91,7 +82,11 @@ async function run(config: Config): Promise<() => Promise<void>> {
     tag: () => pageTag(name, hash, current.state()),
     edits: config,
     limits: config,
-    maxConnections: await connectionCap(config),
+    maxConnections: await capWithin(
+      config.maxConnections,
+      openFiles => connectionsWithin(openFiles, config.maxTabs),
+      lowered => log('connection cap lowered', { code: 'connections_lowered', ...lowered }),
+    ),
     cache: { maxBytes: config.cacheBytes, maxEntries: maxCached },
     log,
     ...(config.accessLog === 'json' && { accessLog: createLog({}, accessLines.add) }),

@@ -9,14 +9,34 @@ const maxReservedShare = 4
 
 /** Takes how many files the process may open, and how many of the connections may be tabs; returns how many it can hold. */
 export function connectionsWithin(openFiles: number, maxTabs: number): number {
-  const free = openFiles - Math.min(reserved, Math.ceil(openFiles / maxReservedShare))
+  const free = freeOf(openFiles)
   const connections = free >= 3 * maxTabs ? (free - maxTabs) / 2 : free / 3
   return Math.max(1, Math.floor(connections))
 }
 
 /** The same for a process that has tabs and nothing else: one descriptor for each. */
 export function tabsWithin(openFiles: number): number {
-  return Math.max(1, openFiles - Math.min(reserved, Math.ceil(openFiles / maxReservedShare)))
+  return Math.max(1, freeOf(openFiles))
+}
+
+function freeOf(openFiles: number): number {
+  return openFiles - Math.min(reserved, Math.ceil(openFiles / maxReservedShare))
+}
+
+/**
+ * Takes a configured cap and how many fit into so many open files. Returns the cap, or as many as the process has descriptors for; that is
+ * told to `onLowered`.
+ */
+export async function capWithin(
+  cap: number,
+  within: (openFiles: number) => number,
+  onLowered: (lowered: { from: number; to: number; openFiles: number }) => void,
+): Promise<number> {
+  const openFiles = await readOpenFiles()
+  if (openFiles === undefined || within(openFiles) >= cap) return cap
+  const lowered = { from: cap, to: within(openFiles), openFiles }
+  onLowered(lowered)
+  return lowered.to
 }
 
 /** The soft limit on open files, which Node.js raises to the hard one at start; undefined where it cannot be told (not Linux). */

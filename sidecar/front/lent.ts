@@ -24,8 +24,7 @@ export function connectLending(options: TcpNetConnectOpts): Socket {
 
 /** Writes bytes that the caller does not own, all in one go if they are not too many. Returns whether the socket takes more. */
 export function writeLent(to: Socket, ...pieces: readonly Buffer[]): boolean {
-  let length = 0
-  for (const piece of pieces) length += piece.length
+  const length = lengthOf(pieces)
   // What is behind other bytes waits for long: then it gets its own size.
   if (to.writableLength > 0 || length > writeBytes) {
     for (const piece of pieces) to.write(Buffer.from(piece))
@@ -37,4 +36,11 @@ export function writeLent(to: Socket, ...pieces: readonly Buffer[]): boolean {
   // Node writes at once if the kernel takes it all. Otherwise the buffer stays with this socket until it has.
   if (to.writableLength > 0) writeBuffer = Buffer.allocUnsafeSlow(writeBytes)
   return !to.writableNeedDrain
+}
+
+/** Of all of them, in bytes. */
+export function lengthOf(pieces: readonly Buffer[]): number {
+  let length = 0
+  for (const piece of pieces) length += piece.length
+  return length
 }

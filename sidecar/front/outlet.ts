@@ -2,7 +2,7 @@
 // one costs a system call and a packet, and handing them over together (writev) costs more than to copy a few KiB.
 
 import type { Socket } from 'node:net'
-import { writeLent } from './lent.ts'
+import { lengthOf, writeLent } from './lent.ts'
 
 export interface Outlet {
   /** Takes bytes that are lent. Returns whether the client takes more; of what is gathered that is told by the client's socket only. */
@@ -50,10 +50,4 @@ export function createOutlet(client: Socket): Outlet {
     for (const part of parts) client.write(part)
     client.uncork()
   }
-}
-
-function lengthOf(parts: readonly Buffer[]): number {
-  let length = 0
-  for (const part of parts) length += part.length
-  return length
 }

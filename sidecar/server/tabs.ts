@@ -197,27 +197,22 @@ export function createTabs({
     }
   }
 
-  async function drain(): Promise<void> {
+  function drain(): Promise<void> {
     isDraining = true
-    const { batch, everyMs, withinMs } = pace(lines.size)
-    const reason = drainReason(withinMs)
-    while (lines.size > 0) {
-      let left = batch
-      for (const line of lines) {
-        if (left-- === 0) break
-        end(line, 'closedDraining', closeCode.draining, reason)
-      }
-      if (lines.size > 0) await setTimeout(everyMs)
-    }
+    return sendAway([...lines], 'closedDraining')
   }
 
-  async function move(): Promise<void> {
+  function move(): Promise<void> {
     const leaving = [...lines].filter(line => line.getUserData().kind !== kind.original)
+    return sendAway(leaving, 'closedSwitched')
+  }
+
+  async function sendAway(leaving: Line[], counter: keyof TabCounters): Promise<void> {
     const { batch, everyMs, withinMs } = pace(leaving.length)
     const reason = drainReason(withinMs)
     while (leaving.length > 0) {
       for (const line of leaving.splice(0, batch))
-        if (lines.has(line)) end(line, 'closedSwitched', closeCode.draining, reason)
+        if (lines.has(line)) end(line, counter, closeCode.draining, reason)
       if (leaving.length > 0) await setTimeout(everyMs)
     }
   }

@@ -31,7 +31,7 @@ export function readStandaloneConfig(environment: NodeJS.ProcessEnv): Standalone
     relistMs: optional(standaloneEnv.resyncSec, '30').asNumberBetween(0, 86_400) * 1_000,
     port: optional(standaloneEnv.port, `${port.standalone}`).asNumberBetween(1, 65_535),
     origins: origins.length > 0 ? origins : undefined,
-    ...readServing(given, '20000'), // 1.7 KiB a tab: see bench/README.md, fanout
+    ...readServing(given, '20000'), // 1.4 KiB a tab: see bench/README.md, tabs
   }
   if (config.port === config.adminPort)
     throw new Error(`${sidecarEnv.adminPort} is also ${standaloneEnv.port}`)

@@ -7,7 +7,7 @@ import type { Log } from '../../protocol/log.ts'
 import { createApi } from '../../release/api.ts'
 import { createAdmin } from '../admin.ts'
 import { createCurrent } from '../current.ts'
-import { readOpenFiles, tabsWithin } from '../front/descriptors.ts'
+import { capWithin, tabsWithin } from '../front/descriptors.ts'
 import { createCollector, createMemory, createUsedBytes, memoryLimit } from '../memory.ts'
 import { createMetrics } from '../metrics.ts'
 import { isOwnOrigin } from '../server/origin.ts'
@@ -45,7 +45,9 @@ export async function startStandalone({
   const states = name === '' ? createSeveralStates() : createCurrent(name, log)
   const server = createVersionServer({
     ...config,
-    maxTabs: await tabCap(config.maxTabs, log),
+    maxTabs: await capWithin(config.maxTabs, tabsWithin, lowered =>
+      log('tab cap lowered', { code: 'tabs_lowered', ...lowered }),
+    ),
     isShortOfMemory: () => memory.pressure() === 'critical',
     listen: { port: config.port, address: listenAddress },
     current: states,
@@ -93,13 +95,4 @@ export async function startStandalone({
     log('standalone ended')
     process.exit(0)
   }
-}
-
-/** What is configured, or as many as the process has file descriptors for. */
-async function tabCap(maxTabs: number, log: Log): Promise<number> {
-  const openFiles = await readOpenFiles()
-  const fitting = openFiles === undefined ? maxTabs : tabsWithin(openFiles)
-  if (fitting >= maxTabs) return maxTabs
-  log('tab cap lowered', { code: 'tabs_lowered', from: maxTabs, to: fitting, openFiles })
-  return fitting
 }
