@@ -24,6 +24,7 @@ export async function torture(host: Host, histories: number, seed: number) {
   const stage = await setStage(host)
   const waiting = Array.from({ length: histories }, (_, index) => historyOf(seed + index))
   const sum: Verdict = { told: 0, latencies: [], missed: [], false: [], loops: [], windows: [] }
+  const wrong: string[] = []
   let tabs = 0
   await Promise.all(
     Array.from({ length: lanes }, async () => {
@@ -49,6 +50,7 @@ export async function torture(host: Host, histories: number, seed: number) {
     windows: sum.windows.length,
     median_ms: rounded(median(sum.latencies), 0),
     max_ms: rounded(Math.max(...sum.latencies), 0),
+    ...(wrong.length > 0 && { wrong }),
   }
 
   async function judge(stage: Stage, history: History): Promise<Verdict> {
@@ -56,9 +58,10 @@ export async function torture(host: Host, histories: number, seed: number) {
       throw new Error(`npm run torture -- --histories 1 --seed ${history.seed}`, { cause: error })
     })
     const verdict = check(log)
-    const wrong = kinds.flatMap(kind => verdict[kind].map(what => `${kind}: ${what}`))
+    const found = kinds.flatMap(kind => verdict[kind].map(what => `${kind}: ${what}`))
     const again = `npm run torture -- --histories 1 --seed ${history.seed}`
-    if (wrong.length > 0) for (const line of [again, ...wrong, ...tell(log)]) host.comment(line)
+    if (found.length > 0) for (const line of [again, ...found, ...tell(log)]) host.comment(line)
+    wrong.push(...found)
     for (const what of verdict.windows) host.comment(`window: ${what}`)
     return verdict
   }
@@ -81,6 +84,7 @@ async function setStage(host: Host): Promise<Stage> {
 
 /** All that was seen, in the order of time. */
 function tell({ worlds, visits, outages, settled }: Log): string[] {
+  const first = worlds[0]?.at ?? 0
   const lines = [
     ...worlds.map(({ at, isComplete, isBare, serving, generation }) => ({
       at,
@@ -103,9 +107,11 @@ function tell({ worlds, visits, outages, settled }: Log): string[] {
         line: `${visit.tab}: ${what} on ${version} of ${id.slice(0, 8)}, revision ${revision}`,
       })),
       { at: visit.until ?? Infinity, line: `${visit.tab}: leaves` },
+      ...(visit.account === undefined
+        ? []
+        : [{ at: settled.at(-1) ?? first, line: `${visit.tab}: says ${visit.account}` }]),
     ]),
   ]
-  const first = worlds[0]?.at ?? 0
   return lines
     .filter(({ at }) => at < Infinity && at >= first)
     .sort((a, b) => a.at - b.at)

@@ -52,18 +52,15 @@ export function createMemory({
     let used = usedBytes()
     let next = pressureOf(pressure, used / limit)
     // Nothing is given up for garbage, and nobody is kept out for it.
-    const isDue = next !== pressure || --looks <= 0
+    const isDue = next !== pressure || next === 'critical' || --looks <= 0
     if (next !== 'none' && isDue) {
       collect()
       looks = collectMs / lookMs
       used = usedBytes()
       next = pressureOf(pressure, used / limit)
     }
-    const excess = excessOf(used, limit)
-    if (excess > 0) {
-      onFull(excess)
-      looks = 0 // what goes now is garbage at the next look
-    }
+    const excess = excessOf(next, used, limit)
+    if (excess > 0) onFull(excess)
     if (next === pressure) return
     pressure = next
     const [usedMib, limitMib] = [Math.round(used / MiB), Math.round(limit / MiB)]

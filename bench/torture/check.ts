@@ -191,5 +191,5 @@ function say(visit: Visit, at: number, note?: Note): string {
   const told = note
     ? ` ${note.what} on ${note.version} of ${note.id.slice(0, 8)} (revision ${note.revision})`
     : ''
-  return `${visit.tab} at ${new Date(at).toISOString()}${told}`
+  return `${visit.tab} at ${new Date(at).toISOString()}${told}${visit.account ? `, ${visit.account}` : ''}`
 }

@@ -41,4 +41,6 @@ export interface Visit {
   loads: { from: number; until: number }[]
   /** When it was on another page, or without a network. */
   absences: { from: number; until: number }[]
+  /** What the page said of itself when it did not know in time. */
+  account?: string
 }

@@ -177,8 +177,15 @@ export async function play(
       await Promise.all([...visitors.values()].map(visitor => visitor.look()))
       return log.visits.every(visit => knows(log, visit, at))
     }
-    await until('every tab to know', isKnown, settleSeconds).catch(() => {}) // the checker finds who does not
+    await until('every tab to know', isKnown, settleSeconds).catch(questionOthers)
     log.settled.push(at)
+  }
+
+  /** The checker finds who does not know; why, nobody could tell later. */
+  async function questionOthers(): Promise<void> {
+    const at = Date.now()
+    const others = [...visitors.values()].filter(({ visit }) => !knows(log, visit, at))
+    await Promise.all(others.map(visitor => visitor.question()))
   }
 }
 

@@ -15,6 +15,8 @@ export interface Visitor {
   /** Back from wherever it was. */
   comeBack(): Promise<void>
   leave(): Promise<void>
+  /** Asks the page for its own account of where it is and what it has heard. */
+  question(): Promise<void>
 }
 
 /** Resolves once the app is shown, however often that must be tried: pods are on their way out and in. */
@@ -26,7 +28,7 @@ export async function visit(
   const seen: Visit = { tab, isAuto, from: Date.now(), notes: [], loads: [], absences: [] }
   let whereabouts: 'here' | 'away' | 'offline' = 'here'
   let page = await until('a tab', () => open(), 120)
-  return { visit: seen, look, act, comeBack, leave }
+  return { visit: seen, look, act, comeBack, leave, question }
 
   async function open(): Promise<Page> {
     const opened = await browser.open('about:blank')
@@ -110,6 +112,22 @@ export async function visit(
     seen.until = Date.now()
     await page.close()
   }
+
+  async function question(): Promise<void> {
+    seen.account = await accountOf(page).catch((error: Error) => error.message)
+  }
+}
+
+async function accountOf(page: Page): Promise<string> {
+  return page.evaluate(async () => {
+    const answer = await fetch('/__spa/version').then(
+      answer => answer.text(),
+      (error: Error) => error.message,
+    )
+    const { href } = location
+    const stamp = document.querySelector('meta[name="spa-version"]')?.outerHTML
+    return JSON.stringify({ href, stamp, heard: window.spaReloader?.state, answer })
+  })
 }
 
 function isShown(page: Page): Promise<boolean> {

@@ -16,7 +16,10 @@ export function pressureOf(before: Pressure, used: number): Pressure {
   return 'none'
 }
 
-/** Takes what is in use and the limit, in bytes; returns how much of it has to go at once, so that nothing worse happens. */
-export function excessOf(used: number, limit: number): number {
-  return used >= criticalAt * limit ? used - highAt * limit : 0
+/**
+ * Takes what is in use and the limit, in bytes; returns how much of it has to go at once: as long as nobody is let in, all that is above `high`.
+ * Less would do to be out of danger, but those who are left could fill the rest, and keep everybody else out for as long as they like.
+ */
+export function excessOf(pressure: Pressure, used: number, limit: number): number {
+  return pressure === 'critical' ? used - highAt * limit : 0
 }

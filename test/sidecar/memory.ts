@@ -92,29 +92,30 @@ t.test('nothing is given up for garbage, and nobody stays shut out for it', asyn
   t.same([told, collections], [['high', 'none'], 3], 'an idle process would never collect it by itself')
 })
 
-t.test('what has to go at once is told at each look until it has gone', async t => {
+t.test('as long as nobody is let in, what has to go at once is told at each look', async t => {
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   const excesses: number[] = []
+  const pressures: Pressure[] = []
   let used = 95
   const memory = createMemory({
     limitBytes: 100,
     usedBytes: () => used,
     collect: () => {},
-    onChange: () => {},
+    onChange: pressure => void pressures.push(pressure),
     onFull: bytes => void excesses.push(bytes),
     log: () => {},
   })
   memory.open()
   t.teardown(memory.close)
   mock.timers.tick(500)
-  used = 89
+  used = 88
+  mock.timers.tick(250)
+  used = 84
   mock.timers.tick(500)
-  t.same(excesses, [15, 15])
-  t.same(
-    [50, 89, 90, 100].map(used => excessOf(used, 100)),
-    [0, 0, 10, 20],
-  )
+  t.same(excesses, [15, 15, 8], 'those who are left have filled it again, below the mark')
+  t.same(pressures, ['critical', 'high'])
+  t.equal(excessOf('high', 89, 100), 0)
 })
 
 t.test('what was freed is not in use, though the C library keeps it', async t => {

@@ -10,6 +10,7 @@ t.test(
     const seed = Date.now() % 1_000_000
     const figures = await torture(t, 30, seed)
     t.comment(JSON.stringify(figures))
+    t.same(figures.wrong ?? [], [])
     t.match(figures, { missed: 0, false: 0, loops: 0 })
     t.ok(figures.told > 0, 'somebody was told')
   },
