@@ -1,7 +1,9 @@
 // Clients that hardly send, and clients that do not read: the rest stays served, all is counted, and afterwards all handles are free.
 
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import t from 'tap'
-import { get, settled, startPod } from './pod.ts'
+import { get, okay, settled, startPod } from './pod.ts'
 
 t.test('2,000 slow heads and 100 slow readers: others are served, and all are freed', async t => {
   const pod = await startPod(t)
@@ -24,3 +26,31 @@ t.test('2,000 slow heads and 100 slow readers: others are served, and all are fr
   await pod.isBackToNormal()
   t.comment(`${residentBytes() >> 20} MiB resident`)
 })
+
+t.test(
+  'an app that is slow with 1,000 requests and reads nothing of their 8 MiB: they wait, others do not, and all are answered',
+  async t => {
+    const waiting: Socket[] = []
+    const pod = await startPod(t, 20_000, socket => void waiting.push(socket.pause()))
+    const body = Buffer.alloc(8 * 1024 * 1024)
+    const head = `POST /taken HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`
+    const answers = Array.from({ length: 1_000 }, () => {
+      const socket = pod.dial(head)
+      socket.write(body)
+      return once(socket, 'data').then(([chunk]) => {
+        socket.destroy()
+        return String(chunk)
+      })
+    })
+    await settled(() => waiting.length === answers.length)
+    t.equal(await pod.isServed(), true)
+    await settled(async () => (await pod.metric('front_open')) === answers.length)
+    // Two reads of the client and one write to the app, of 64 KiB each, and the program.
+    t.ok(pod.residentBytes() < 384 * 1024 * 1024, `${pod.residentBytes() >> 20} MiB resident`)
+    for (const socket of waiting) socket.write(okay)
+    t.ok((await Promise.all(answers)).every(answer => answer === okay))
+    for (const socket of waiting) socket.destroy()
+    await pod.isBackToNormal()
+    t.equal(await pod.isServed(), true)
+  },
+)

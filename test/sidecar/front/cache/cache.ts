@@ -120,6 +120,32 @@ t.test('a request has the last word on freshness', async t => {
   }
 })
 
+t.test(
+  'no two resources share an entry, however their parts are put together (CVE-2026-2836, GHSA-v574-6498-x57v)',
+  async t => {
+    const { ask, count } = await counting(t, immutable)
+    const site = (host: string, ...lines: string[]): string =>
+      get(asset, ...lines).replace('Host: spa', `Host: ${host}`)
+    const others = [
+      site('a'),
+      site('b'),
+      site('a:80'),
+      site('a', 'X-Forwarded-Proto: http'),
+      site('a', 'X-Forwarded-Proto: https'),
+      site('a', 'X-Forwarded-Host: b'),
+      site('a', 'X-Forwarded-Host: https'),
+      site('a', 'X-Forwarded-Host: b', 'X-Forwarded-Proto: https'),
+      site('a', 'X-Forwarded-Host: b","https'),
+      site('a', 'X-Forwarded-Host: b https'),
+      site('b', 'X-Forwarded-Host: a'),
+    ]
+    for (const request of others) await ask(request)
+    t.equal(count(), others.length)
+    for (const [index, request] of others.entries()) t.match(await ask(request), `<${index + 1}>`)
+    t.equal(count(), others.length, 'each is there')
+  },
+)
+
 t.test('what goes another way than a plain GET or HEAD goes to the app', async t => {
   const { ask, count } = await counting(t, immutable)
   await ask(get(asset))
