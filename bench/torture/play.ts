@@ -28,6 +28,11 @@ const strategies = {
   recreate: { type: 'Recreate' },
 }
 const settleSeconds = 120
+/**
+ * A tab at which nobody looks dials once a minute at least, and what it was served in vain it asks for again after 5 s, 30 s and 2 min
+ * (client/backoff.ts): one that does not know by then is missed.
+ */
+const knowSeconds = 240
 
 /** The images are those of the repository `web`. Rejects when the cluster does not come to rest. */
 export async function play(
@@ -177,7 +182,7 @@ export async function play(
       await Promise.all([...visitors.values()].map(visitor => visitor.look()))
       return log.visits.every(visit => knows(log, visit, at))
     }
-    await until('every tab to know', isKnown, settleSeconds).catch(questionOthers)
+    await until('every tab to know', isKnown, knowSeconds).catch(questionOthers)
     log.settled.push(at)
   }
 
