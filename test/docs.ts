@@ -3,8 +3,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { usage } from '../cli/arguments.ts'
+import { causes } from '../cli/causes.ts'
 import * as names from '../protocol/names.ts'
 import { readConfig } from '../sidecar/config.ts'
+import { reasons, warnings } from '../webhook/decide.ts'
 import { manifests } from './tier2/installation.ts'
 
 const configuration = readFileSync('docs/configuration.md', 'utf8')
@@ -81,6 +84,16 @@ t.test('the manifests use the names of the code', async t => {
     t.ok(text.includes(`"${name}"`), name)
   t.ok(text.includes(`"containerPort":${port.webhook}`))
   t.ok(text.includes(`"containerPort":${port.webhookMetrics}`))
+})
+
+t.test('docs/cli.md prints the usage', async t => {
+  t.ok(readFileSync('docs/cli.md', 'utf8').includes(`\n\`\`\`\n${usage}\`\`\`\n`))
+})
+
+t.test('docs/troubleshooting.md has every reason with its sentence, and no other', async t => {
+  const page = readFileSync('docs/troubleshooting.md', 'utf8').replace(/## When injection fails[^]*/, '')
+  const told = [...page.matchAll(/^- `([a-z-]+)`: (.+)$/gm)].map(([, code, sentence]) => [code, sentence])
+  t.same(Object.fromEntries(told), { ...reasons, ...causes, ...warnings })
 })
 
 t.test('every link of the README and the docs leads somewhere', async t => {

@@ -18,6 +18,10 @@ const worthTelling: ReadonlySet<Reason> = new Set<Reason>([
   'windows',
 ])
 
+export function isWorthTelling(code: Reason): boolean {
+  return worthTelling.has(code)
+}
+
 const lagMs = 1_000 // the Deployment is there before its pods are, but perhaps not yet in our copy
 
 /** Returns what to do with each outcome. It never rejects. */
@@ -43,7 +47,7 @@ function messagesOf(outcome: Outcome): Pick<Told, 'reason' | 'message'>[] {
     return [
       { reason: 'InjectionFailed', message: `failed: the pod was admitted unchanged: ${outcome.failure}` },
     ]
-  const skipped = 'skip' in outcome ? outcome.skip.filter(code => worthTelling.has(code)) : []
+  const skipped = 'skip' in outcome ? outcome.skip.filter(isWorthTelling) : []
   return [
     ...skipped.map(code => ({ reason: 'InjectionSkipped', message: `${code}: ${reasons[code]}` })),
     ...outcome.warnings.map(({ code, subject }) => ({

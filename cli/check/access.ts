@@ -1,0 +1,139 @@
+// What the webhook's ServiceAccount may do, and what for: all of it. The manifests grant this and nothing else, and docs/security.md prints
+// it; a test compares the three. `check` asks the API server whether each is granted.
+
+import {
+  caSecretName,
+  group,
+  resource,
+  systemNamespace,
+  webhookConfigurationName,
+  webhookServiceName,
+} from '../../protocol/names.ts'
+import { refusal } from '../../release/api.ts'
+import { object } from '../../webhook/pod.ts'
+import type { Cluster } from '../cluster.ts'
+import { fail, ok, skip } from './finding.ts'
+import type { Finding } from './finding.ts'
+
+export interface Access {
+  group: string
+  /** With its subresource: `releases/status`. */
+  resource: string
+  verbs: readonly string[]
+  /** Only this object. */
+  name?: string
+  /** Only in the system namespace; otherwise in every namespace. */
+  isLocal?: true
+  use: string
+}
+
+export const accesses: readonly Access[] = [
+  {
+    group: '',
+    resource: 'namespaces',
+    verbs: ['list', 'watch'],
+    use: 'which namespaces carry the label, and their defaults',
+  },
+  {
+    group: '',
+    resource: 'pods',
+    verbs: ['list', 'watch'],
+    use: 'what a release state is worked out from: which version is ready where',
+  },
+  {
+    group: '',
+    resource: 'services',
+    verbs: ['list', 'watch'],
+    use: 'which container and port of a pod is the app',
+  },
+  { group: 'apps', resource: 'deployments', verbs: ['list', 'watch'], use: 'how far a rollout is' },
+  {
+    group: 'apps',
+    resource: 'replicasets',
+    verbs: ['list', 'watch'],
+    use: 'which pod belongs to which rollout',
+  },
+  {
+    group,
+    resource: resource.plural,
+    verbs: ['get', 'list', 'watch', 'create'],
+    use: 'the record of each Deployment, made with its first injected pod',
+  },
+  { group, resource: `${resource.plural}/status`, verbs: ['update'], use: 'the release state itself' },
+  {
+    group: '',
+    resource: 'pods',
+    verbs: ['patch'],
+    use: 'the release state as an annotation, on injected pods',
+  },
+  { group: '', resource: 'events', verbs: ['create'], use: 'why a pod was not injected, on its Deployment' },
+  {
+    group: 'admissionregistration.k8s.io',
+    resource: 'mutatingwebhookconfigurations',
+    verbs: ['patch'],
+    name: webhookConfigurationName,
+    use: 'our certificate authority, in our own webhook configuration',
+  },
+  {
+    group: '',
+    resource: 'secrets',
+    verbs: ['create'],
+    isLocal: true,
+    use: 'our certificate authority, at the first start: a name cannot be asked for at creation',
+  },
+  {
+    group: '',
+    resource: 'secrets',
+    verbs: ['get'],
+    name: caSecretName,
+    isLocal: true,
+    use: 'the same, at each start',
+  },
+]
+
+/** By SubjectAccessReviews, so as the API server itself judges. */
+export async function checkAccess(cluster: Cluster, namespace = systemNamespace): Promise<Finding> {
+  const denied: string[] = []
+  for (const access of accesses)
+    for (const verb of access.verbs) {
+      const allowed = await isAllowed(cluster, access, verb, namespace)
+      if (typeof allowed === 'string') return skip(`RBAC of the webhook: ${allowed}`)
+      if (!allowed) denied.push(`${verb} ${access.resource}${access.name ? ` ${access.name}` : ''}`)
+    }
+  return denied.length === 0
+    ? ok(`the ServiceAccount ${webhookServiceName} has all of its rights`)
+    : fail(
+        `the ServiceAccount ${webhookServiceName} may not ${denied.join(', ')}: apply the manifests of this version again`,
+      )
+}
+
+async function isAllowed(
+  { api }: Cluster,
+  access: Access,
+  verb: string,
+  namespace: string,
+): Promise<boolean | string> {
+  const [resource, subresource] = access.resource.split('/')
+  const response = await api.request({
+    method: 'POST',
+    path: '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+    body: {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SubjectAccessReview',
+      spec: {
+        user: `system:serviceaccount:${namespace}:${webhookServiceName}`,
+        groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+        resourceAttributes: {
+          group: access.group,
+          resource,
+          verb,
+          ...(subresource && { subresource }),
+          ...(access.name && { name: access.name }),
+          ...(access.isLocal && { namespace }),
+        },
+      },
+    },
+  })
+  if (response.status >= 300) return refusal(response)
+  return object(object(response.body).status).allowed === true
+}

@@ -1,0 +1,85 @@
+// Each labelled namespace: what keeps its pods from being injected, and what keeps those that were from starting.
+
+import { containerName, label } from '../../protocol/names.ts'
+import { isString } from '../../protocol/release.ts'
+import { decide, reasons } from '../../webhook/decide.ts'
+import { isWorthTelling } from '../../webhook/tell.ts'
+import { list, object } from '../../webhook/pod.ts'
+import type { Raw } from '../../webhook/pod.ts'
+import { causes } from '../causes.ts'
+import { readAround } from '../around.ts'
+import type { Cluster } from '../cluster.ts'
+import { isInjected, isLiving, ownerOf } from '../explain.ts'
+import { nameOf, podOf } from '../template.ts'
+import { dryRun } from './dry-run.ts'
+import { fail, ok, skip, warn } from './finding.ts'
+import type { Finding } from './finding.ts'
+
+/** `cluster.namespace` is the one that is looked at; `image` the sidecar's, where it is known. */
+export async function checkNamespace(cluster: Cluster, image: string | undefined): Promise<Finding[]> {
+  const { namespace } = cluster
+  const unread: string[] = []
+  const { context, unasked } = await readAround(cluster, unread)
+  if (unasked.length > 0)
+    return unasked.map(code => fail(`${code}: ${causes[code].replace('<namespace>', namespace)}`))
+  const [deployments, pods] = await Promise.all([
+    cluster.list(`/apis/apps/v1/namespaces/${namespace}/deployments`),
+    cluster.list(`/api/v1/namespaces/${namespace}/pods`),
+  ])
+  const living = pods.filter(isLiving)
+  return [
+    ...unread.map(skip),
+    await dryRun(cluster, namespace),
+    ...deployments.flatMap(deployment => checkDeployment(deployment)),
+    ...checkSidecars(living, image),
+  ]
+
+  function checkDeployment(deployment: Raw): Finding[] {
+    const name = nameOf(deployment)
+    const subject = `deployment/${name}`
+    const decision = decide(podOf(deployment), context)
+    if ('skip' in decision)
+      return decision.skip
+        .filter(isWorthTelling)
+        .map(code => warn(`${subject} is not injected: ${code}: ${reasons[code]}`))
+    const own = living.filter(pod => ownerOf(pod) === name)
+    const missed = own.filter(pod => !isInjected(pod)).length
+    if (missed === 0) return [ok(`${subject}: ${own.length} pods are injected`)]
+    const restart = `kubectl -n ${namespace} rollout restart deployment/${name}`
+    return [warn(`${subject}: ${missed} of ${own.length} pods are not injected (missed): ${restart}`)]
+  }
+}
+
+function checkSidecars(pods: readonly Raw[], image: string | undefined): Finding[] {
+  const injected = pods.filter(isInjected)
+  const older = injected.filter(pod => image !== undefined && sidecarOf(pod)?.image !== image)
+  const waiting = injected.flatMap(pod => {
+    const { state } =
+      list(object(pod.status).containerStatuses).find(({ name }) => name === containerName) ?? {}
+    const { reason, message } = object(object(state).waiting)
+    return isString(reason) && !/^(ContainerCreating|PodInitializing)$/.test(reason)
+      ? [
+          fail(
+            `the sidecar of pod/${nameOf(pod)} does not start: ${[reason, message].filter(isString).join(': ')}`,
+          ),
+        ]
+      : []
+  })
+  return [
+    ...waiting,
+    ...(older.length > 0
+      ? [warn(`${older.length} pods have another sidecar than ${image}: they get it when they are made anew`)]
+      : []),
+  ]
+}
+
+function sidecarOf({ spec }: Raw): Raw | undefined {
+  const { containers, initContainers } = object(spec)
+  return [...list(containers), ...list(initContainers)].find(({ name }) => name === containerName)
+}
+
+/** Names of those that carry the label. */
+export async function labelledNamespaces(cluster: Cluster): Promise<string[]> {
+  const all = await cluster.list('/api/v1/namespaces', { labelSelector: `${label.inject}=enabled` })
+  return all.map(nameOf)
+}

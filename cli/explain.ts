@@ -1,0 +1,95 @@
+// Asks the cluster for what `explain` needs. What the user may not read is said, and the rest is still answered.
+
+import { annotation, containerName, label, webhookEnv, webhookServiceName } from '../protocol/names.ts'
+import { isString } from '../protocol/release.ts'
+import { parseRelease, releasesPath } from '../release/record.ts'
+import { decide } from '../webhook/decide.ts'
+import { containersOf, list, object, parseNewPod, deploymentOf } from '../webhook/pod.ts'
+import type { Raw } from '../webhook/pod.ts'
+import { parseStatus } from '../webhook/status.ts'
+import { readAround } from './around.ts'
+import { isRefused, orRefused } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
+import type { Facts } from './explanation.ts'
+import { nameOf, podOf } from './template.ts'
+
+/** Throws when there is no such pod or Deployment, or when it may not be read. */
+export async function readFacts(
+  cluster: Cluster,
+  kind: 'pod' | 'deployment',
+  name: string,
+  systemNamespace: string,
+): Promise<Facts> {
+  const { namespace } = cluster
+  const path =
+    kind === 'pod'
+      ? `/api/v1/namespaces/${namespace}/pods/${name}`
+      : `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`
+  const subject = await cluster.read(path)
+  if (!subject) throw new Error(`there is no ${kind} ${name} in namespace ${namespace}`)
+  const unread: string[] = []
+  const around = await readAround(cluster, unread)
+  const pod = kind === 'pod' ? subject : podOf(subject)
+  const decision = decide(pod, around.context)
+  const deployment = kind === 'pod' ? decision.deployment : name
+  const status =
+    kind === 'pod' && isInjected(subject) ? parseStatus(annotationOf(subject, annotation.status)) : undefined
+  return {
+    kind,
+    namespace,
+    name,
+    decision,
+    unasked: around.unasked,
+    unread,
+    status,
+    image: await readImage(cluster, systemNamespace),
+    pods: kind === 'deployment' ? await readPods(cluster, subject) : [],
+    release: deployment === undefined ? undefined : await readState(cluster, deployment),
+  }
+}
+
+/** The sidecar's image that the webhook writes; undefined where its Deployment is not there or may not be read. */
+export async function readImage(cluster: Cluster, systemNamespace: string): Promise<string | undefined> {
+  const path = `/apis/apps/v1/namespaces/${systemNamespace}/deployments/${webhookServiceName}`
+  const deployment = await orRefused(cluster.read(path))
+  if (!deployment || isRefused(deployment)) return undefined
+  return containersOf(podOf(deployment))
+    .flatMap(({ container }) => list(container.env))
+    .flatMap(({ name, value }) => (name === webhookEnv.sidecarImage && isString(value) ? [value] : []))[0]
+}
+
+/** The Deployment's living pods. */
+async function readPods(cluster: Cluster, deployment: Raw): Promise<Facts['pods']> {
+  const pods = await cluster.list(`/api/v1/namespaces/${cluster.namespace}/pods`)
+  const name = nameOf(deployment)
+  return pods
+    .filter(pod => isLiving(pod) && ownerOf(pod) === name)
+    .map(pod => ({ name: nameOf(pod), injected: isInjected(pod) }))
+}
+
+async function readState(cluster: Cluster, deployment: string): Promise<Facts['release']> {
+  const release = await orRefused(cluster.read(`${releasesPath(cluster.namespace)}/${deployment}`))
+  return isRefused(release) ? undefined : parseRelease(release)?.record?.state
+}
+
+/** The name of the Deployment that a pod belongs to. */
+export function ownerOf(pod: Raw): string | undefined {
+  const parsed = parseNewPod(pod)
+  return parsed && deploymentOf(parsed)
+}
+
+export function isInjected(pod: Raw): boolean {
+  const { containers, initContainers } = object(pod.spec)
+  const isThere = [...list(containers), ...list(initContainers)].some(({ name }) => name === containerName)
+  return isThere && object(object(pod.metadata).labels)[label.injected] === 'true'
+}
+
+export function isLiving({ metadata, status }: Raw): boolean {
+  const { phase } = object(status)
+  return object(metadata).deletionTimestamp === undefined && phase !== 'Succeeded' && phase !== 'Failed'
+}
+
+function annotationOf({ metadata }: Raw, key: string): string | undefined {
+  const text = object(object(metadata).annotations)[key]
+  return isString(text) ? text : undefined
+}

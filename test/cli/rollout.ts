@@ -1,0 +1,106 @@
+// How far the telling of a rollout is, as `spa-reloader status` says it.
+
+import t from 'tap'
+import { describeRollout, progressOf } from '../../cli/rollout.ts'
+import type { Rollout } from '../../cli/rollout.ts'
+import { sumTabs } from '../../cli/tabs.ts'
+import { formatReleaseState } from '../../protocol/release.ts'
+import type { ReleaseState } from '../../protocol/release.ts'
+import { parseDeployment, parsePod } from '../../release/objects.ts'
+import { releaseState } from '../webhook/goldens.ts'
+
+t.test('it is told when the state is ready and on every injected pod', async t => {
+  t.same(progressOf(rollout({})), { end: 'told' })
+  t.match(progressOf(rollout({ stamps: [releaseState, { ...releaseState, serial: 30 }] })), {
+    waits: 'for 1 of 2 pods to be told',
+  })
+})
+
+t.test('what it waits for is named', async t => {
+  t.match(progressOf(rollout({ generation: 4 })), { waits: 'for the Deployment controller' })
+  t.match(progressOf(rollout({ revision: 8 })), { waits: 'for the controller to hear of revision 8' })
+  const rolling: ReleaseState = { ...releaseState, phase: 'rolling' }
+  t.match(progressOf(rollout({ state: rolling })), {
+    waits: 'for revision 7: 2 of 2 pods are updated, 2 available',
+  })
+})
+
+t.test(
+  'it has failed when Kubernetes says so, when nothing is injected, and when there is nothing',
+  async t => {
+    const rolling: ReleaseState = { ...releaseState, phase: 'rolling' }
+    t.match(progressOf(rollout({ state: rolling, deadline: true })), {
+      end: 'failed',
+      why: 'the progress deadline',
+    })
+    t.match(progressOf({ ...rollout({ stamps: [] }), state: undefined }), {
+      end: 'failed',
+      why: 'none of its pods',
+    })
+    t.match(progressOf({ ...rollout({}), deployment: undefined }), {
+      end: 'failed',
+      why: 'no such Deployment',
+    })
+    t.same(progressOf(rollout({ deadline: true })), { end: 'told' }, 'past its deadline, but told')
+  },
+)
+
+t.test('the release is described', async t => {
+  t.same(describeRollout(rollout({})), [
+    'phase      ready since 2026-11-22T09:00:00Z',
+    'revision   7 (rollout)',
+    'target     registry.example/shop:1.15.0 aaaaaaaaaaaa',
+    'live       aaaaaaaaaaaa on 2 pods',
+    'told       2 of 2 injected pods',
+  ])
+  t.match(describeRollout({ ...rollout({}), state: undefined }), ['no Release'])
+})
+
+t.test('tabs are summed over the pods by what they show', async t => {
+  const one =
+    '# TYPE spa_reloader_tabs gauge\nspa_reloader_tabs{page="web-5d9f"} 3\nspa_reloader_tabs_streams 1\n'
+  const two = 'spa_reloader_tabs{page="web-5d9f"} 2\nspa_reloader_tabs{page="none"} 1\n'
+  t.same(
+    [...sumTabs([one, two])],
+    [
+      ['web-5d9f', 5],
+      ['none', 1],
+    ],
+  )
+})
+
+interface Wishes {
+  generation?: number
+  revision?: number
+  deadline?: boolean
+  state?: ReleaseState
+  stamps?: ReleaseState[]
+}
+
+function rollout({ generation = 3, revision = 7, deadline, state = releaseState, stamps }: Wishes): Rollout {
+  const deployment = parseDeployment({
+    metadata: {
+      name: 'web',
+      generation,
+      annotations: { 'deployment.kubernetes.io/revision': String(revision) },
+    },
+    spec: { replicas: 2 },
+    status: {
+      observedGeneration: 3,
+      replicas: 2,
+      updatedReplicas: 2,
+      availableReplicas: 2,
+      conditions: deadline ? [{ type: 'Progressing', reason: 'ProgressDeadlineExceeded' }] : [],
+    },
+  })
+  const pods = (stamps ?? [state, state]).map((stamp, index) =>
+    parsePod({
+      metadata: {
+        name: `web-${index}`,
+        labels: { 'spa-reloader.io/injected': 'true' },
+        annotations: { 'spa-reloader.io/release': formatReleaseState(stamp) },
+      },
+    })!,
+  )
+  return { deployment, state, pods }
+}
