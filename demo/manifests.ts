@@ -11,6 +11,7 @@ import type { KubeObject } from './api-server/objects.ts'
 
 const leftOut = new Set([
   'Deployment',
+  'PodDisruptionBudget',
   'ServiceAccount',
   'ClusterRole',
   'ClusterRoleBinding',

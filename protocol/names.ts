@@ -8,6 +8,7 @@ export const webhookConfigurationName = '0-spa-reloader' // sorts first: webhook
 export const webhookName = 'inject.spa-reloader.io'
 export const webhookServiceName = 'spa-reloader-webhook'
 export const caSecretName = 'spa-reloader-ca'
+export const leaseName = 'spa-reloader-controller' // who holds it writes Releases and tells pods
 export const fieldManager = 'spa-reloader'
 
 export const label = {
@@ -120,6 +121,7 @@ export const webhookEnv = {
   sidecarImage: 'SPA_SIDECAR_IMAGE',
   sidecarDrainSec: 'SPA_SIDECAR_DRAIN_SEC',
   systemNamespace: 'SPA_SYSTEM_NAMESPACE',
+  drainSec: 'SPA_WEBHOOK_DRAIN_SEC',
   port: 'SPA_WEBHOOK_PORT',
   metricsPort: 'SPA_METRICS_PORT',
 } as const

@@ -8,24 +8,27 @@ import type { Api } from '../release/api.ts'
 import { parseNamespace } from '../release/objects.ts'
 import { watchResource } from '../release/watch.ts'
 import { watchNamespace } from './namespace.ts'
-import type { WatchedNamespace } from './namespace.ts'
+import type { WatchedNamespace, Writer } from './namespace.ts'
 
 export interface ControllerOptions {
   api: Api
   log: Log
+  writer: Writer
   onState?(state: ReleaseState): void
 }
 
 export interface Controller {
-  /** Resolves when the labelled namespaces have been listed. */
+  /** Resolves when the labelled namespaces have been listed, and what is in each of them. */
   synced: Promise<void>
   /** Undefined when it does not carry the label, or when we have not heard of it yet. */
   namespace(name: string): WatchedNamespace | undefined
   annotations(name: string): Record<string, string> | undefined
+  /** It is us who write now: everything is looked at again. */
+  lookAgain(): void
   close(): Promise<void>
 }
 
-export function createController({ api, log, onState }: ControllerOptions): Controller {
+export function createController({ api, log, writer, onState }: ControllerOptions): Controller {
   const watched = new Map<string, WatchedNamespace>()
   const namespaces = watchResource({
     api,
@@ -35,11 +38,19 @@ export function createController({ api, log, onState }: ControllerOptions): Cont
     parse: parseNamespace,
     onChange: ({ type, object }) => (type === 'delete' ? forget(object.name) : watch(object.name)),
   })
+  const synced = listed()
+  synced.catch(() => {}) // closed before: nobody has to hear
   return {
-    synced: namespaces.synced,
+    synced,
     namespace: name => watched.get(name),
     annotations,
+    lookAgain: () => watched.forEach(namespace => namespace.lookAgain()),
     close,
+  }
+
+  async function listed(): Promise<void> {
+    await namespaces.synced
+    await Promise.allSettled([...watched.values()].map(namespace => namespace.synced)) // one may be closed meanwhile
   }
 
   function annotations(namespace: string): Record<string, string> | undefined {
@@ -48,7 +59,7 @@ export function createController({ api, log, onState }: ControllerOptions): Cont
 
   function watch(namespace: string): void {
     const present = watched.get(namespace)
-    if (present) return present.optionsMoved()
+    if (present) return present.lookAgain()
     log('namespace watched', { namespace })
     watched.set(
       namespace,
@@ -56,6 +67,7 @@ export function createController({ api, log, onState }: ControllerOptions): Cont
         api,
         namespace,
         log,
+        writer,
         defaults: () => annotations(namespace) ?? {},
         ...(onState && { onState }),
       }),

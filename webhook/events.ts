@@ -1,6 +1,6 @@
 // Tells people why, where they look: an Event on the Deployment. An admission warning would reach the ReplicaSet controller only.
 
-import { randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { containerName } from '../protocol/names.ts'
 import { reason } from '../protocol/log.ts'
 import type { Log } from '../protocol/log.ts'
@@ -19,7 +19,10 @@ export interface Told {
 const quietMs = 10 * 60_000
 const maxRemembered = 10_000
 
-/** Returns a function that writes an Event, but the same one for the same Deployment only every ten minutes. It never throws. */
+/**
+ * Returns a function that writes an Event, but the same one for the same Deployment only every ten minutes. It never throws. The name is made of what
+ * is told and of the time, so that of two replicas that tell the same the API server takes one.
+ */
 export function createEvents({
   api,
   log,
@@ -35,7 +38,7 @@ export function createEvents({
     if (now() - (lately.get(key) ?? -Infinity) < quietMs) return
     if (lately.size >= maxRemembered) lately.clear()
     lately.set(key, now())
-    write(told).catch((error: unknown) =>
+    write(told, key).catch((error: unknown) =>
       log('event not written', {
         namespace: told.namespace,
         name: told.deployment.name,
@@ -44,7 +47,11 @@ export function createEvents({
     )
   }
 
-  async function write({ namespace, deployment, type, reason, message }: Told): Promise<void> {
+  async function write({ namespace, deployment, type, reason, message }: Told, key: string): Promise<void> {
+    const id = createHash('sha256')
+      .update(`${key}\n${Math.floor(now() / quietMs)}`)
+      .digest('hex')
+      .slice(0, 16)
     const time = new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z')
     const response = await api.request({
       method: 'POST',
@@ -52,7 +59,7 @@ export function createEvents({
       body: {
         apiVersion: 'v1',
         kind: 'Event',
-        metadata: { name: `${deployment.name}.${randomBytes(8).toString('hex')}`, namespace },
+        metadata: { name: `${deployment.name}.${id}`, namespace },
         involvedObject: { apiVersion: 'apps/v1', kind: 'Deployment', namespace, ...deployment },
         source: { component: containerName },
         type,
@@ -63,6 +70,6 @@ export function createEvents({
         lastTimestamp: time,
       },
     })
-    if (response.status >= 300) throw new Error(refusal(response))
+    if (response.status >= 300 && response.status !== 409) throw new Error(refusal(response))
   }
 }

@@ -1,7 +1,9 @@
 // The webhook's process: admission, and the controller. Only wires.
 
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { webhookServiceName } from '../protocol/names.ts'
+import { leaseName, webhookServiceName } from '../protocol/names.ts'
 import { createLog, reason } from '../protocol/log.ts'
 import { createApi } from '../release/api.ts'
 import { createAdmission } from './admission.ts'
@@ -12,6 +14,8 @@ import { readConfig } from './config.ts'
 import { contextOf } from './context.ts'
 import { createController } from './controller.ts'
 import { createEvents } from './events.ts'
+import { contend, whileHeld } from './lease.ts'
+import type { Lease } from './lease.ts'
 import { createMetrics } from './metrics.ts'
 import { serveMetrics } from './metrics-server.ts'
 import { createServer } from './server.ts'
@@ -19,6 +23,7 @@ import { tellOutcome } from './tell.ts'
 
 const log = createLog({ component: 'webhook' })
 const contextMs = 1_000 // the API server gives us 3 s
+const settleMs = 10_000 // until every node has heard that we are no endpoint any more
 
 main().catch((error: unknown) => {
   log('stopped', { reason: reason(error) })
@@ -30,7 +35,15 @@ async function main(): Promise<void> {
   const api = createApi()
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const controller = createController({ api, log })
+  let lease: Lease | undefined
+  let isSynced = false
+  let isStopping = false
+  const isLeading = () => lease?.isHeld() ?? false
+  const controller = createController({
+    api,
+    log,
+    writer: { isLeading, api: whileHeld(api, isLeading) },
+  })
   const tell = tellOutcome(controller, createEvents({ api, log }))
   const service = `${webhookServiceName}.${config.systemNamespace}`
   const certificate = await openCertificate({
@@ -51,17 +64,34 @@ async function main(): Promise<void> {
       log,
       onOutcome: outcome => void tell(outcome),
     }),
-    unready: () => (caBundle.isWritten() ? undefined : 'the caBundle is not written yet'),
+    unready: () => {
+      if (!isSynced) return 'the labelled namespaces are not listed yet'
+      return caBundle.isWritten() ? undefined : 'the caBundle is not written yet'
+    },
     log,
   })
   const port = await server.open()
   const metrics = await serveMetrics(registry, config.metricsPort)
   log('webhook listens', { port })
-  process.once('SIGTERM', () => void stop())
-  process.once('SIGINT', () => void stop())
+  process.once('SIGTERM', () => void stop(config.drainSec * 1_000))
+  process.once('SIGINT', () => void stop(0))
+  await controller.synced
+  isSynced = true
+  if (isStopping) return
+  lease = contend({
+    api,
+    namespace: config.systemNamespace,
+    name: leaseName,
+    identity: `${hostname()}_${randomBytes(4).toString('hex')}`,
+    log,
+    onHeld: controller.lookAgain,
+  })
 
-  async function stop(): Promise<void> {
-    log('stopping')
+  async function stop(drainMs: number): Promise<void> {
+    isStopping = true
+    log('stopping', { drain_ms: drainMs })
+    await lease?.close()
+    await server.drain(Math.min(settleMs, drainMs), drainMs)
     caBundle.close()
     certificate.close()
     metrics.close()

@@ -24,9 +24,17 @@ export interface NamespaceOptions {
   log: Log
   /** The Namespace's annotations. */
   defaults(): Record<string, string>
+  writer: Writer
   now?(): Date
   /** Told of each state that was written. */
   onState?(state: ReleaseState): void
+}
+
+/** Of all replicas one writes. */
+export interface Writer {
+  isLeading(): boolean
+  /** Refuses to write while it does not lead. */
+  api: Pick<Api, 'request'>
 }
 
 export interface WatchedNamespace {
@@ -36,8 +44,8 @@ export interface WatchedNamespace {
   /** The last known release state of a Deployment. */
   state(deployment: string): ReleaseState | undefined
   deployment(name: string): Deployment | undefined
-  /** The Namespace's annotations have changed. */
-  optionsMoved(): void
+  /** Looks at each Deployment again: the Namespace's annotations have changed, or it is us who write now. */
+  lookAgain(): void
   close(): Promise<void>
 }
 
@@ -49,6 +57,7 @@ export function watchNamespace({
   namespace,
   log,
   defaults,
+  writer,
   now = () => new Date(),
   onState,
 }: NamespaceOptions): WatchedNamespace {
@@ -73,7 +82,7 @@ export function watchNamespace({
     services: copies.services,
     state: name => recordOf(name)?.state,
     deployment: copies.deployment,
-    optionsMoved: queueAll,
+    lookAgain: queueAll,
     close,
   }
 
@@ -91,7 +100,7 @@ export function watchNamespace({
     if (type === 'delete') {
       written.set(release.name, { record: mine?.record ?? release.record, resourceVersion: undefined })
       queue.add(release.name)
-    } else if (!mine || isNewer(release.record, mine.record)) {
+    } else if (!mine || !writer.isLeading() || isNewer(release.record, mine.record)) {
       written.set(release.name, { record: release.record, resourceVersion: release.resourceVersion })
       queue.add(release.name)
     }
@@ -112,6 +121,7 @@ export function watchNamespace({
       written.delete(name)
       return
     }
+    if (!writer.isLeading()) return
     const own = copies.podsOf(deployment)
     const release = releases.objects.get(`${namespace}/${name}`)
     if (!release && !written.has(name) && !own.some(pod => pod.injected)) return
@@ -122,7 +132,7 @@ export function watchNamespace({
     const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : release?.resourceVersion
     if (record !== last || !resourceVersion) await write(deployment, record, resourceVersion, last)
     const late = unstamped(record.state, own)
-    const { written: count, refused } = await stamp(api, record.state, late)
+    const { written: count, refused } = await stamp(writer.api, record.state, late)
     if (count > 0) log('pods told', { namespace, name, serial: record.state.serial, pods: count })
     if (refused === undefined) return
     log('pod not told', { namespace, name, reason: refused })
@@ -136,7 +146,7 @@ export function watchNamespace({
     last: ReleaseRecord | undefined,
   ): Promise<void> {
     const { name } = deployment
-    const release = await writeRelease(api, deployment, record, resourceVersion)
+    const release = await writeRelease(writer.api, deployment, record, resourceVersion)
     if (!release) {
       const theirs = await readRelease(api, namespace, name)
       written.set(name, { record: theirs?.record ?? last, resourceVersion: theirs?.resourceVersion })

@@ -1,5 +1,5 @@
-// Writes Release objects: the one durable record of each Deployment's state. We are its only writer; should there be another one
-// after all (two controllers for a moment), the resource version makes the later write fail, and we look again.
+// Writes Release objects: the one durable record of each Deployment's state. The replica that holds the Lease is its only
+// writer; should there be another one after all (a write that was long on its way), the resource version makes the later one fail, and we look again.
 
 import { group, resource } from '../protocol/names.ts'
 import { ApiUnreachable, refusal } from '../release/api.ts'
@@ -15,7 +15,7 @@ const apiVersion = `${group}/${resource.version}`
  * the meantime (or deleted it): read it and work the state out again. Throws on any other refusal.
  */
 export async function writeRelease(
-  api: Api,
+  api: Pick<Api, 'request'>,
   deployment: Deployment,
   record: ReleaseRecord,
   resourceVersion: string | undefined,
@@ -43,7 +43,7 @@ export async function readRelease(api: Api, namespace: string, name: string): Pr
   return response.status === 404 ? undefined : expectRelease(response)
 }
 
-async function create(api: Api, deployment: Deployment): Promise<Release | undefined> {
+async function create(api: Pick<Api, 'request'>, deployment: Deployment): Promise<Release | undefined> {
   const { namespace, name, uid } = deployment
   const response = await api.request({
     method: 'POST',

@@ -4,12 +4,14 @@
 import { createServer as createHttpsServer } from 'node:https'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { reason } from '../protocol/log.ts'
 import type { Log } from '../protocol/log.ts'
 import { parseReview } from './admission.ts'
 import type { Review, ReviewAnswer } from './admission.ts'
 import type { KeyPair } from './ca-secret.ts'
 
+const askMs = 100
 export const maxBytes = 8 * 1024 * 1024 // etcd takes 1.5 MiB, and a review holds its object once, at an update twice
 
 export interface ServerOptions {
@@ -29,6 +31,11 @@ export interface Server {
   open(): Promise<number>
   /** New connections get this certificate; open ones go on. */
   renew(certificate: KeyPair): void
+  /**
+   * Goes on answering, but is not ready, and asks each client to come back on another connection. Resolves once nobody has been connected
+   * for a moment, not before `settleMs` (until then new connections may still be led here) and at the latest after `limitMs`.
+   */
+  drain(settleMs: number, limitMs: number): Promise<void>
   /** Answers what has come, for at most `graceMs`, and takes no new connections. */
   close(graceMs?: number): Promise<void>
 }
@@ -55,7 +62,8 @@ export function createServer({ address, port, certificate, admit, unready, log }
     if (/alert (bad certificate|unknown ca|certificate)/i.test(error.message))
       log('certificate refused', { code: 'certificate_refused', reason: error.message })
   })
-  return { open, renew, close }
+  let isDraining = false
+  return { open, renew, drain, close }
 
   function open(): Promise<number> {
     return new Promise((resolve, reject) => {
@@ -69,6 +77,19 @@ export function createServer({ address, port, certificate, admit, unready, log }
 
   function renew({ cert, key }: KeyPair): void {
     server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' })
+  }
+
+  async function drain(settleMs: number, limitMs: number): Promise<void> {
+    isDraining = true
+    const start = performance.now()
+    await sleep(settleMs)
+    while (performance.now() - start < limitMs && (await connections()) > 0) await sleep(askMs)
+  }
+
+  function connections(): Promise<number> {
+    return new Promise((resolve, reject) =>
+      server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+    )
   }
 
   async function close(graceMs = 5_000): Promise<void> {
@@ -87,7 +108,7 @@ export function createServer({ address, port, certificate, admit, unready, log }
       return refuse(request, response, 404, 'no such path')
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return refuse(request, response.setHeader('Allow', 'GET, HEAD'), 405, 'GET and HEAD only')
-    const problem = path === '/readyz' ? unready() : undefined
+    const problem = path === '/readyz' ? (isDraining ? 'it is about to end' : unready()) : undefined
     return problem ? send(response, 503, `${problem}\n`) : send(response, 200, 'ok\n')
   }
 
@@ -116,7 +137,7 @@ export function createServer({ address, port, certificate, admit, unready, log }
   }
 
   function send(response: ServerResponse, status: number, body: string, type = 'text/plain'): void {
-    response.shouldKeepAlive &&= server.listening
+    response.shouldKeepAlive &&= server.listening && !isDraining
     response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) }).end(body)
   }
 }

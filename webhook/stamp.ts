@@ -24,7 +24,7 @@ export function unstamped(state: ReleaseState, pods: readonly Pod[]): Pod[] {
  * (a pod that is gone is not). Throws when the API server cannot be reached.
  */
 export async function stamp(
-  api: Api,
+  api: Pick<Api, 'request'>,
   state: ReleaseState,
   pods: readonly Pod[],
 ): Promise<{ written: number; refused: string | undefined }> {

@@ -42,6 +42,7 @@ const builtIn: Record<string, Kind[]> = {
     ['deployments', 'Deployment', { status: true }],
     ['replicasets', 'ReplicaSet', { status: true }],
   ],
+  'coordination.k8s.io/v1': [['leases', 'Lease']],
   'admissionregistration.k8s.io/v1': [
     ['mutatingwebhookconfigurations', 'MutatingWebhookConfiguration', { cluster: true }],
   ],

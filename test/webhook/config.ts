@@ -8,6 +8,7 @@ t.test('the sidecar image is required, everything else has a default', async t =
     sidecarImage: image.SPA_SIDECAR_IMAGE,
     sidecarDrainSec: undefined,
     systemNamespace: 'spa-reloader',
+    drainSec: 100,
     port: 10250,
     metricsPort: 9464,
   })
@@ -23,6 +24,7 @@ t.test('a missing or wrong variable is named', async t => {
     { SPA_SIDECAR_IMAGE: '' },
     { SPA_SIDECAR_DRAIN_SEC: '-1' },
     { SPA_SIDECAR_DRAIN_SEC: '5s' },
+    { SPA_WEBHOOK_DRAIN_SEC: '-5' },
     { SPA_WEBHOOK_PORT: '65536' },
     { SPA_METRICS_PORT: 'http' },
   ]

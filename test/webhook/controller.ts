@@ -138,6 +138,24 @@ t.test('one that is deleted while nobody watches goes on, too: the pods remember
   t.equal(after.epoch, before.epoch)
 })
 
+t.test('while another replica leads nothing is written, and then it goes on from there', async t => {
+  const { shop, restart, lead } = await start(t)
+  const { apply, roll, rolledOut, told, release, states } = await shop(enabled)
+  await apply()
+  await told(({ phase }) => phase === 'ready')
+  lead(false)
+  await restart(async () => {})
+  await roll('web:2')
+  await rolledOut('web:2')
+  await new Promise(resolve => setTimeout(resolve, 200))
+  t.equal((await release())?.status?.revision, 1)
+  lead(true)
+  const state = await told(({ revision, phase }) => revision === 2 && phase === 'ready')
+  t.match(state, { target: { id: digests['web:2'] }, previous: { id: digests['web:1'] } })
+  const serials = states().map(({ serial }) => serial)
+  t.same(serials, [...new Set(serials)], 'nothing is told twice')
+})
+
 /** A cluster with our controller, which ends with the test. */
 async function start(t: Test) {
   const messages: string[] = []
@@ -150,6 +168,7 @@ async function start(t: Test) {
   const kubelet = reportPods(api, log)
   const proxy = await startProxy(server.url)
   const ours = createApi(() => kubeConfig(proxy.url))
+  let isLeading = true
   let controller = run()
   const { send, namespace: create } = connect(api)
   t.teardown(async () => {
@@ -158,10 +177,16 @@ async function start(t: Test) {
     await proxy.close()
     await server.close()
   })
-  return { send, shop, restart, refuse: proxy.refuse, refused: proxy.refused, logged: () => messages }
+  return { send, shop, restart, lead, refuse: proxy.refuse, refused: proxy.refused, logged: () => messages }
+
+  function lead(isOurTurn: boolean): void {
+    isLeading = isOurTurn
+    if (isOurTurn) controller.lookAgain()
+  }
 
   function run() {
-    return createController({ api: ours, log, onState: state => void states.push(state) })
+    const writer = { isLeading: () => isLeading, api: ours }
+    return createController({ api: ours, log, writer, onState: state => void states.push(state) })
   }
 
   async function restart(meanwhile: () => Promise<unknown>): Promise<void> {

@@ -199,6 +199,35 @@ t.test('closing answers what has come and takes nothing new', async t => {
   await closed
 })
 
+t.test('draining answers everybody once more, on connections that end with the answer', async t => {
+  const { ask, server, port } = await open(t)
+  const used = await ask('/mutate', { body: review })
+  t.match(used, { status: 200, headers: { connection: 'keep-alive' } })
+  const idle = connect({ host: '127.0.0.1', port, ca: certificate.ca, servername: dnsName })
+  await once(idle, 'secureConnect')
+  let isDrained = false
+  const drained = server.drain(50, 30_000).then(() => (isDrained = true))
+  t.match(await ask('/readyz', { method: 'GET' }), { status: 503, headers: { connection: 'close' } })
+  t.match(
+    await ask('/mutate', { body: review }),
+    { status: 200, headers: { connection: 'close' } },
+    'a new one',
+  )
+  await new Promise(resolve => setTimeout(resolve, 300))
+  t.notOk(isDrained, 'somebody is still connected, and may ask')
+  idle.destroy()
+  await drained
+})
+
+t.test('draining ends, whoever stays', async t => {
+  const { server, port } = await open(t)
+  const idle = connect({ host: '127.0.0.1', port, ca: certificate.ca, servername: dnsName })
+  await once(idle, 'secureConnect')
+  await server.drain(0, 200)
+  t.notOk(idle.destroyed)
+  idle.destroy()
+})
+
 async function open(t: Test, options: Partial<ServerOptions> = {}) {
   const lines: { message: string; fields: Record<string, unknown> | undefined }[] = []
   const server = createServer({
