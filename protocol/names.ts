@@ -121,6 +121,7 @@ export const webhookEnv = {
   sidecarImage: 'SPA_SIDECAR_IMAGE',
   sidecarDrainSec: 'SPA_SIDECAR_DRAIN_SEC',
   systemNamespace: 'SPA_SYSTEM_NAMESPACE',
+  tlsDir: 'SPA_TLS_DIR',
   drainSec: 'SPA_WEBHOOK_DRAIN_SEC',
   port: 'SPA_WEBHOOK_PORT',
   metricsPort: 'SPA_METRICS_PORT',

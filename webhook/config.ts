@@ -10,6 +10,8 @@ export interface Config {
   sidecarDrainSec: number | undefined
   /** Where we run, and where our Secret is. */
   systemNamespace: string
+  /** Where tls.crt, tls.key and ca.crt are mounted. Undefined: our own authority, in its Secret. */
+  tlsDir: string | undefined
   /** After SIGTERM it goes on answering for at most so long, in seconds; until then the API server may hold connections to it. */
   drainSec: number
   port: number
@@ -23,6 +25,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     sidecarImage: variables.get(webhookEnv.sidecarImage).required().asString(),
     sidecarDrainSec: variables.get(webhookEnv.sidecarDrainSec).asIntPositive(),
     systemNamespace: variables.get(webhookEnv.systemNamespace).default(systemNamespace).asString(),
+    tlsDir: variables.get(webhookEnv.tlsDir).asString(),
     drainSec: variables.get(webhookEnv.drainSec).default(100).asIntPositive(), // the API server closes what was idle for 90 s
     port: variables.get(webhookEnv.port).default(port.webhook).asPortNumber(),
     metricsPort: variables.get(webhookEnv.metricsPort).default(port.webhookMetrics).asPortNumber(),

@@ -7,9 +7,6 @@ import { leaseName, webhookServiceName } from '../protocol/names.ts'
 import { createLog, reason } from '../protocol/log.ts'
 import { createApi } from '../release/api.ts'
 import { createAdmission } from './admission.ts'
-import { keepCaBundle } from './ca-bundle.ts'
-import { caSecret } from './ca-secret.ts'
-import { openCertificate } from './certificate.ts'
 import { readConfig } from './config.ts'
 import { contextOf } from './context.ts'
 import { createController } from './controller.ts'
@@ -20,6 +17,7 @@ import { createMetrics } from './metrics.ts'
 import { serveMetrics } from './metrics-server.ts'
 import { createServer } from './server.ts'
 import { tellOutcome } from './tell.ts'
+import { openTrust } from './trust.ts'
 
 const log = createLog({ component: 'webhook' })
 const contextMs = 1_000 // the API server gives us 3 s
@@ -46,16 +44,18 @@ async function main(): Promise<void> {
   })
   const tell = tellOutcome(controller, createEvents({ api, log }))
   const service = `${webhookServiceName}.${config.systemNamespace}`
-  const certificate = await openCertificate({
-    secret: caSecret(api, config.systemNamespace),
+  const trust = await openTrust({
+    api,
+    namespace: config.systemNamespace,
+    tlsDir: config.tlsDir,
     dnsNames: [`${service}.svc`, service, webhookServiceName, 'localhost'], // localhost: for a port-forward, and the demo
+    isLeading,
     onRenew: leaf => server.renew(leaf),
     log,
   })
-  const caBundle = keepCaBundle({ api, pem: certificate.ca, log })
   const server = createServer({
     port: config.port,
-    certificate: certificate.leaf,
+    certificate: trust.leaf,
     admit: createAdmission({
       settings: { image: config.sidecarImage, drainSec: config.sidecarDrainSec },
       context: namespace => contextOf(controller, namespace, contextMs),
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
     }),
     unready: () => {
       if (!isSynced) return 'the labelled namespaces are not listed yet'
-      return caBundle.isWritten() ? undefined : 'the caBundle is not written yet'
+      return trust.isTrusted() ? undefined : 'the caBundle does not have our authority'
     },
     log,
   })
@@ -92,11 +92,9 @@ async function main(): Promise<void> {
     log('stopping', { drain_ms: drainMs })
     await lease?.close()
     await server.drain(Math.min(settleMs, drainMs), drainMs)
-    caBundle.close()
-    certificate.close()
     metrics.close()
     metrics.closeAllConnections()
-    await Promise.all([server.close(), controller.close()])
+    await Promise.all([server.close(), controller.close(), trust.close()])
     api.close()
     process.exit(0)
   }

@@ -9,7 +9,7 @@ import { reason } from '../protocol/log.ts'
 import type { Log } from '../protocol/log.ts'
 import { parseReview } from './admission.ts'
 import type { Review, ReviewAnswer } from './admission.ts'
-import type { KeyPair } from './ca-secret.ts'
+import type { KeyPair } from './authority.ts'
 
 const askMs = 100
 export const maxBytes = 8 * 1024 * 1024 // etcd takes 1.5 MiB, and a review holds its object once, at an update twice

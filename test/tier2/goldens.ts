@@ -91,12 +91,11 @@ async function serveWebhooks(t: Test) {
   const goldens = { context: readGolden('helm').context }
   const answers: ReviewAnswer[] = []
   const certificate = await openCertificate({
-    secret: { read: async () => undefined, create: async () => 'created' },
+    secret: { read: async () => undefined, create: async () => 'created', replace: async () => 'moved' },
     dnsNames: ['localhost'],
     onRenew: () => {},
     log: () => {},
   })
-  certificate.close()
   const admit = createAdmission({
     settings,
     context: async () => goldens.context,

@@ -34,6 +34,17 @@ export function manifests(): KubernetesObject[] {
     .map(document => document.toJS() as KubernetesObject)
 }
 
+/** All but the Deployment; the API server asks whoever listens on that port of this machine. */
+export async function applyManifests(cluster: ControlPlane, port: number): Promise<void> {
+  for (const object of manifests()) {
+    if (object.kind === 'Deployment') continue
+    if (object.kind === 'MutatingWebhookConfiguration')
+      for (const webhook of object.webhooks as { clientConfig: object }[])
+        webhook.clientConfig = { url: `https://localhost:${port}/mutate` }
+    await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(object))
+  }
+}
+
 /** Starts everything. It ends with the test. */
 export async function install(t: Test): Promise<Installation> {
   if (!existsSync('dist/webhook.js')) throw new Error('dist/webhook.js is missing: npm run build')
@@ -42,13 +53,7 @@ export async function install(t: Test): Promise<Installation> {
   const kubelet = await startFakeKubelet(cluster)
   t.teardown(kubelet.close)
   const [port, metricsPort] = [await freePort(), await freePort()]
-  for (const object of manifests()) {
-    if (object.kind === 'Deployment') continue
-    if (object.kind === 'MutatingWebhookConfiguration')
-      for (const webhook of object.webhooks as { clientConfig: object }[])
-        webhook.clientConfig = { url: `https://localhost:${port}/mutate` }
-    await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(object))
-  }
+  await applyManifests(cluster, port)
   const kubeconfig = await cluster.kubeconfigOf('spa-reloader', 'spa-reloader-webhook')
   const log = join(cluster.dir, 'webhook.log')
   let webhook: Program | undefined

@@ -8,6 +8,7 @@ t.test('the sidecar image is required, everything else has a default', async t =
     sidecarImage: image.SPA_SIDECAR_IMAGE,
     sidecarDrainSec: undefined,
     systemNamespace: 'spa-reloader',
+    tlsDir: undefined,
     drainSec: 100,
     port: 10250,
     metricsPort: 9464,

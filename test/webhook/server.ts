@@ -11,12 +11,11 @@ import type { ServerOptions } from '../../webhook/server.ts'
 
 const dnsName = 'spa-reloader-webhook.spa-reloader.svc'
 const certificate = await openCertificate({
-  secret: { read: async () => undefined, create: async () => 'created' },
+  secret: { read: async () => undefined, create: async () => 'created', replace: async () => 'moved' },
   dnsNames: [dnsName],
   onRenew: () => {},
   log: () => {},
 })
-certificate.close()
 
 const review = JSON.stringify({
   apiVersion: 'admission.k8s.io/v1',
@@ -152,12 +151,11 @@ t.test('a renewed certificate is shown to new connections; open ones go on', asy
   await ask('/mutate', { body: review })
   const before = await serialAt(port)
   const other = await openCertificate({
-    secret: { read: async () => undefined, create: async () => 'created' },
+    secret: { read: async () => undefined, create: async () => 'created', replace: async () => 'moved' },
     dnsNames: [dnsName],
     onRenew: () => {},
     log: () => {},
   })
-  other.close()
   server.renew(other.leaf)
   const after = await serialAt(port)
   t.not(after, before)

@@ -1,0 +1,229 @@
+// Several replicas of our webhook on a real control plane, behind what a Service is to the API server: a new connection is led to one of the
+// ready ones, an open one stays where it is. That a replica is going is known here a moment later, as on a real node.
+
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import https from 'node:https'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { startControlPlane } from '../cluster/control-plane.ts'
+import type { ControlPlane } from '../cluster/control-plane.ts'
+import { startFakeKubelet } from '../cluster/fake-kubelet.ts'
+import type { FakeKubelet } from '../cluster/fake-kubelet.ts'
+import { freePort, startProgram } from '../cluster/process.ts'
+import { until } from '../cluster/wait.ts'
+import { applyManifests } from './installation.ts'
+import { openShop } from './shop.ts'
+import type { Shop } from './shop.ts'
+
+export interface Replica {
+  log(): string
+  isReady(): Promise<boolean>
+  /** The authority's name in the certificate that it serves. */
+  authority(): Promise<string>
+  /** As the kubelet does at the end of a pod: SIGTERM. Resolves when it has ended. */
+  terminate(): Promise<void>
+  /** Without warning. */
+  kill(): Promise<void>
+  signal(signal: NodeJS.Signals): void
+}
+
+export interface Replicas {
+  cluster: ControlPlane
+  kubelet: FakeKubelet
+  open(t: Test, namespace: string): Promise<Shop>
+  /** Starts one more; resolves when it is ready and connections are led to it. */
+  start(env?: Record<string, string>): Promise<Replica>
+  /** The one that holds the Lease. */
+  leader(): Promise<Replica>
+  /** Ends the API server's connections: it makes new ones, and looks at certificates again. */
+  cut(): void
+}
+
+const lagMs = 1_000 // kubelet, EndpointSlice, kube-proxy
+
+/** Starts a control plane with the manifests; no replica yet. It ends with the test. */
+export async function installReplicas(t: Test): Promise<Replicas> {
+  if (!existsSync('dist/webhook.js')) throw new Error('dist/webhook.js is missing: npm run build')
+  const cluster = await startControlPlane()
+  t.teardown(cluster.stop)
+  const kubelet = await startFakeKubelet(cluster)
+  t.teardown(kubelet.close)
+  const service = await startService()
+  t.teardown(service.close)
+  await applyManifests(cluster, service.port)
+  const kubeconfig = await cluster.kubeconfigOf('spa-reloader', 'spa-reloader-webhook')
+  const running = new Set<Replica>()
+  let started = 0
+  t.teardown(() => Promise.all([...running].map(replica => replica.kill())))
+  return { cluster, kubelet, open, start, leader, cut: service.cut }
+
+  async function open(t: Test, namespace: string): Promise<Shop> {
+    const shop = await openShop(cluster, kubelet, namespace)
+    t.teardown(shop.close)
+    return shop
+  }
+
+  async function start(env: Record<string, string> = {}): Promise<Replica> {
+    const [port, metricsPort] = [await freePort(), await freePort()]
+    const log = join(cluster.dir, `webhook-${++started}.log`)
+    const program = startProgram(process.execPath, ['dist/webhook.js'], {
+      log,
+      env: {
+        KUBECONFIG: kubeconfig,
+        SPA_SIDECAR_IMAGE: 'spa-reloader-sidecar:test',
+        SPA_WEBHOOK_PORT: String(port),
+        SPA_METRICS_PORT: String(metricsPort),
+        ...env,
+      },
+    })
+    const replica: Replica = {
+      log: () => readFileSync(log, 'utf8'),
+      isReady: () => isReady(port),
+      authority: () => authorityAt(port),
+      async terminate() {
+        const ended = program.stop('SIGTERM')
+        await delay(lagMs)
+        service.endpoints.delete(port)
+        await ended
+        running.delete(replica)
+      },
+      async kill() {
+        service.endpoints.delete(port)
+        running.delete(replica)
+        await program.stop()
+      },
+      signal: signal => void process.kill(program.pid, signal),
+    }
+    running.add(replica)
+    await Promise.race([until('a replica to be ready', replica.isReady), program.failed])
+    service.endpoints.add(port)
+    return replica
+  }
+
+  function leader(): Promise<Replica> {
+    return until('a leader', async () => {
+      const { status, body } = await cluster.api(
+        'GET',
+        '/apis/coordination.k8s.io/v1/namespaces/spa-reloader/leases/spa-reloader-controller',
+      )
+      const holder = (body.spec as { holderIdentity?: string } | undefined)?.holderIdentity
+      if (status !== 200 || !holder) return undefined
+      return [...running].find(replica => replica.log().includes(holder))
+    })
+  }
+}
+
+function isReady(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const options = { host: '127.0.0.1', port, path: '/readyz', agent: false, rejectUnauthorized: false }
+    const request = https.get(options, response => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+    request.on('error', () => resolve(false))
+  })
+}
+
+async function authorityAt(port: number): Promise<string> {
+  const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  const { issuer } = socket.getPeerCertificate()
+  socket.destroy()
+  return String(issuer.CN)
+}
+
+/** Leads each new connection to one of the endpoints, in turn. */
+async function startService() {
+  const endpoints = new Set<number>()
+  const open = new Set<{ destroy(): void }>()
+  let turn = 0
+  const server = createServer(client => {
+    const ports = [...endpoints]
+    const port = ports[turn++ % ports.length]
+    if (port === undefined) return client.destroy()
+    const upstream = connect(port, '127.0.0.1')
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      open.add(from)
+      from.pipe(to)
+      from.on('error', () => to.destroy())
+      from.on('close', () => {
+        open.delete(from)
+        to.destroy()
+      })
+    }
+  })
+  const port = await freePort()
+  await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
+  return {
+    port,
+    endpoints,
+    cut,
+    close() {
+      server.close()
+      cut()
+    },
+  }
+
+  function cut(): void {
+    for (const socket of open) socket.destroy()
+  }
+}
+
+/** Creates pods of the Deployment `web` all the time. Dry runs: they go through admission as every creation does, and leave nothing behind. */
+export function createPods(cluster: ControlPlane, namespace: string) {
+  const missed: string[] = []
+  let pods = 0
+  let isEnding = false
+  const done = Promise.all(Array.from({ length: 4 }, run))
+  return {
+    async end() {
+      isEnding = true
+      await done
+      return { pods, missed }
+    },
+  }
+
+  async function run(): Promise<void> {
+    while (!isEnding) {
+      const problem = await createPod(cluster, namespace)
+      pods++
+      if (problem) missed.push(`${new Date().toISOString()} ${problem}`)
+      await delay(20)
+    }
+  }
+}
+
+/** A dry run. Returns what came out when the pod was not injected. */
+export async function createPod(cluster: ControlPlane, namespace: string): Promise<string | undefined> {
+  const path = `/api/v1/namespaces/${namespace}/pods?dryRun=All`
+  const { status, body } = await cluster.api('POST', path, podOf('web', '6c487dcc49'))
+  const { containers = [] } = (body.spec ?? {}) as { containers?: { name: string }[] }
+  const isInjected = containers.some(({ name }) => name === 'spa-reloader')
+  return isInjected ? undefined : `${status} ${JSON.stringify(body).slice(0, 200)}`
+}
+
+function podOf(deployment: string, hash: string) {
+  return {
+    metadata: {
+      generateName: `${deployment}-${hash}-`,
+      labels: { app: 'web', 'pod-template-hash': hash },
+      ownerReferences: [
+        {
+          apiVersion: 'apps/v1',
+          kind: 'ReplicaSet',
+          name: `${deployment}-${hash}`,
+          uid: '0d7a3c5e-6b0f-4a3e-9a45-2f1f4c5b6a70',
+          controller: true,
+        },
+      ],
+    },
+    spec: { containers: [{ name: 'web', image: 'web:1', ports: [{ name: 'http', containerPort: 8080 }] }] },
+  }
+}
