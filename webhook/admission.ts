@@ -125,7 +125,8 @@ function fieldsOf(outcome: Admitted['outcome']): Fields {
   const { deployment } = outcome
   if ('failure' in outcome) return { deployment, reason: outcome.failure }
   const warnings = outcome.warnings.map(({ code, subject }) => `${code} ${subject}`).join(', ') || undefined
-  if ('skip' in outcome) return { deployment, reason: outcome.skip.join(', '), warnings }
+  if ('skip' in outcome)
+    return { deployment, reason: outcome.skip.join(', '), about: outcome.about, warnings }
   const { app, front } = outcome.inject
   return { deployment, container: app.container, port: app.port, front, warnings }
 }

@@ -20,7 +20,7 @@ export async function contextOf(
     await sleep(askMs)
     watched = controller.namespace(namespace)
   }
-  await watched.synced
+  await Promise.all([watched.synced, controller.synced])
   const { services, state } = watched
-  return { annotations: controller.annotations(namespace) ?? {}, services: services(), release: state }
+  return { ...controller.around(namespace), services: services(), release: state }
 }

@@ -1,4 +1,4 @@
-// Watches the namespaces that carry the label, each by itself: nothing is read of the others.
+// Watches the namespaces that carry the label, each by itself: of the others only their policies are read.
 
 import { label } from '../protocol/names.ts'
 import { reason } from '../protocol/log.ts'
@@ -6,7 +6,11 @@ import type { Log } from '../protocol/log.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 import type { Api } from '../release/api.ts'
 import { parseNamespace } from '../release/objects.ts'
+import type { Deployment } from '../release/objects.ts'
 import { watchResource } from '../release/watch.ts'
+import type { Context, Warning } from './decide.ts'
+import { watchPolicies } from './policies.ts'
+import { watchSurroundings } from './surroundings.ts'
 import { watchNamespace } from './namespace.ts'
 import type { WatchedNamespace, Writer } from './namespace.ts'
 
@@ -15,20 +19,23 @@ export interface ControllerOptions {
   log: Log
   writer: Writer
   onState?(state: ReleaseState): void
+  /** Told of what keeps traffic from the sidecars of a Deployment, once. */
+  onWarning?(deployment: Deployment, warning: Warning): void
 }
 
 export interface Controller {
-  /** Resolves when the labelled namespaces have been listed, and what is in each of them. */
+  /** Resolves when the labelled namespaces have been listed, what is in each of them, and the policies of all. */
   synced: Promise<void>
   /** Undefined when it does not carry the label, or when we have not heard of it yet. */
   namespace(name: string): WatchedNamespace | undefined
-  annotations(name: string): Record<string, string> | undefined
+  /** What is known of a namespace besides what is in it. */
+  around(name: string): Omit<Context, 'services' | 'release'>
   /** It is us who write now: everything is looked at again. */
   lookAgain(): void
   close(): Promise<void>
 }
 
-export function createController({ api, log, writer, onState }: ControllerOptions): Controller {
+export function createController({ api, log, writer, onState, onWarning }: ControllerOptions): Controller {
   const watched = new Map<string, WatchedNamespace>()
   const namespaces = watchResource({
     api,
@@ -38,23 +45,32 @@ export function createController({ api, log, writer, onState }: ControllerOption
     parse: parseNamespace,
     onChange: ({ type, object }) => (type === 'delete' ? forget(object.name) : watch(object.name)),
   })
+  const policies = watchPolicies({ api, log, onMoved: policyMoved })
+  const lookAround = watchSurroundings((deployment, warning) => onWarning?.(deployment, warning))
   const synced = listed()
   synced.catch(() => {}) // closed before: nobody has to hear
   return {
     synced,
     namespace: name => watched.get(name),
-    annotations,
-    lookAgain: () => watched.forEach(namespace => namespace.lookAgain()),
+    around,
+    lookAgain: () => policyMoved(''),
     close,
   }
 
   async function listed(): Promise<void> {
-    await namespaces.synced
+    await Promise.all([namespaces.synced, policies.synced])
     await Promise.allSettled([...watched.values()].map(namespace => namespace.synced)) // one may be closed meanwhile
+    policyMoved('')
   }
 
-  function annotations(namespace: string): Record<string, string> | undefined {
-    return namespaces.objects.get(namespace)?.annotations
+  function around(namespace: string): ReturnType<Controller['around']> {
+    const { labels = {}, annotations = {} } = namespaces.objects.get(namespace) ?? {}
+    return { name: namespace, labels, annotations, policies: policies.all() }
+  }
+
+  /** Empty: everywhere. */
+  function policyMoved(namespace: string): void {
+    for (const [name, { lookAgain }] of watched) if (namespace === '' || namespace === name) lookAgain()
   }
 
   function watch(namespace: string): void {
@@ -68,7 +84,9 @@ export function createController({ api, log, writer, onState }: ControllerOption
         namespace,
         log,
         writer,
-        defaults: () => annotations(namespace) ?? {},
+        defaults: () => around(namespace).annotations,
+        onReconciled: (deployment, pods, services) =>
+          lookAround(deployment, pods, { ...around(namespace), services }),
         ...(onState && { onState }),
       }),
     )
@@ -82,7 +100,7 @@ export function createController({ api, log, writer, onState }: ControllerOption
   }
 
   async function close(): Promise<void> {
-    await namespaces.close()
+    await Promise.all([namespaces.close(), policies.close()])
     await Promise.all([...watched.values()].map(namespace => namespace.close()))
   }
 }

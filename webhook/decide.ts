@@ -11,6 +11,8 @@ import { volume } from './container.ts'
 import { containersOf, deploymentOf, isReplicaSet, list, object, parseNewPod, portsOf } from './pod.ts'
 import type { Plan } from './plan.ts'
 import type { NewPod, Raw } from './pod.ts'
+import { obstacles } from './reach.ts'
+import type { Around } from './reach.ts'
 import { parseStatus } from './status.ts'
 import type { Status } from './status.ts'
 
@@ -36,6 +38,10 @@ export const reasons = {
     'the port of the app has no name: name it in the container, and use that name as targetPort',
   'host-port': 'the port of the app has a hostPort, which would lead to the sidecar',
   'no-free-port': 'the containers declare all ports that the sidecar could use',
+  'numeric-policy':
+    'a NetworkPolicy allows the port of the app by its number, and would drop what goes to the sidecar: allow the port by its name there',
+  'other-policy':
+    "a network plugin's or a mesh's policy names the port of the app by its number: use the port name there or, where the policy does not concern this pod, set the annotation spa-reloader.io/capture: name",
 } as const satisfies Record<string, string>
 export type Reason = keyof typeof reasons
 
@@ -43,22 +49,27 @@ export const warnings = {
   'bad-option': 'an annotation has a value that does not fit this pod, so its default applies',
   bypassed:
     'a Service targets the port by its number, so its traffic does not pass the sidecar: use the port name',
+  'numeric-policy':
+    'it allows the port of the app by its number, and drops what goes to the sidecar: allow the port by its name, or restart the Deployment, whose new pods are then left as they are',
+  'other-policy':
+    'it names the port of the app by its number, and may drop what goes to the sidecar: use the port name, or restart the Deployment, whose new pods are then left as they are',
 } as const satisfies Record<string, string>
 
 export interface Warning {
   code: keyof typeof warnings
-  /** The annotation, or the Service. */
+  /** The annotation, the Service or the policy. */
   subject: string
 }
 
-export type Decision = ({ inject: Plan } | { skip: Reason[] }) & {
+/** `about` is the object that is the reason, where it is another one. */
+export type Decision = ({ inject: Plan } | { skip: Reason[]; about?: string }) & {
   /** Known as soon as the owner is. */
   deployment: string | undefined
   warnings: Warning[]
 }
 
-/** What must be known of the pod's namespace. */
-export interface Context {
+/** What must be known of the pod's namespace, and of the policies in the others. */
+export interface Context extends Around {
   /** Of the Namespace. */
   annotations: Record<string, string>
   services: readonly Service[]
@@ -67,7 +78,8 @@ export interface Context {
 }
 
 /** Takes the raw pod as the API server sends it. */
-export function decide(raw: unknown, { annotations, services, release }: Context): Decision {
+export function decide(raw: unknown, context: Context): Decision {
+  const { annotations, services, release } = context
   const pod = parseNewPod(raw)
   if (!pod) return { skip: ['not-a-pod'], deployment: undefined, warnings: [] }
   const before = parseStatus(pod.annotations[annotation.status])
@@ -91,14 +103,17 @@ export function decide(raw: unknown, { annotations, services, release }: Context
   if ('none' in found) return skip(found.none)
 
   const { app } = found
-  const routes = routesOf(original, services).filter(route => isTo(app, route))
+  const routes = routesOf(original, services).filter(route => leadsTo(app, route))
   const problem = captureProblem(app, routes, pod.raw)
   if (problem) return skip(problem)
   const ports = freePorts([...declaredPorts(original.spec), ...declaredPorts(initSpec(pod.raw))])
   if (!ports) return skip('no-free-port')
 
-  const bypassing = new Set(routes.filter(route => !isCaptured(app, route)).map(({ service }) => service))
-  for (const subject of bypassing) warnings.push({ code: 'bypassed', subject })
+  const inTheWay = obstacles(original, { app, front: ports.front }, context)
+  const [obstacle] = inTheWay
+  if (obstacle && !isNameAsked(pod.annotations, annotations))
+    return { ...skip(obstacle.code), about: obstacle.subject }
+  warnings.push(...inTheWay.filter(({ code }) => code === 'numeric-policy'), ...bypassing(app, routes))
   return {
     inject: {
       name,
@@ -145,8 +160,19 @@ function captureProblem(app: App, routes: readonly Route[], raw: Raw): Reason | 
   return Number(declared?.port.hostPort ?? 0) > 0 ? 'host-port' : undefined
 }
 
-function isTo(app: App, route: Route): boolean {
+export function leadsTo(app: App, route: Route): boolean {
   return route.app.container === app.container && route.app.port === app.port
+}
+
+/** The Services on whose routes the traffic does not pass the front. */
+export function bypassing(app: App, routes: readonly Route[]): Warning[] {
+  const services = routes.filter(route => !isCaptured(app, route)).map(({ service }) => service)
+  return [...new Set(services)].map(subject => ({ code: 'bypassed', subject }))
+}
+
+/** Whoever writes it knows what the policies do. The pod's annotation goes before the Namespace's. */
+export function isNameAsked(own: Record<string, string>, defaults: Record<string, string>): boolean {
+  return (own[option.capture] ?? defaults[option.capture]) === 'name'
 }
 
 /** The port name that the Service asks for is the one that will lead to the front. */
@@ -155,7 +181,7 @@ function isCaptured(app: App, route: Route): boolean {
 }
 
 /** The containers as they were before we changed them, and as others have changed them since. */
-function specBefore(spec: PodSpec, before: Status | undefined): PodSpec {
+export function specBefore(spec: PodSpec, before: Status | undefined): PodSpec {
   return {
     ...spec,
     containers: spec.containers

@@ -16,7 +16,7 @@ import type { Lease } from './lease.ts'
 import { createMetrics } from './metrics.ts'
 import { serveMetrics } from './metrics-server.ts'
 import { createServer } from './server.ts'
-import { tellOutcome } from './tell.ts'
+import { messageOf, tellOutcome } from './tell.ts'
 import { openTrust } from './trust.ts'
 
 const log = createLog({ component: 'webhook' })
@@ -37,12 +37,15 @@ async function main(): Promise<void> {
   let isSynced = false
   let isStopping = false
   const isLeading = () => lease?.isHeld() ?? false
+  const event = createEvents({ api, log })
   const controller = createController({
     api,
     log,
     writer: { isLeading, api: whileHeld(api, isLeading) },
+    onWarning: ({ namespace, name, uid }, warning) =>
+      event({ namespace, deployment: { name, uid }, type: 'Warning', ...messageOf(warning) }),
   })
-  const tell = tellOutcome(controller, createEvents({ api, log }))
+  const tell = tellOutcome(controller, event)
   const service = `${webhookServiceName}.${config.systemNamespace}`
   const trust = await openTrust({
     api,

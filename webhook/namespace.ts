@@ -28,6 +28,8 @@ export interface NamespaceOptions {
   now?(): Date
   /** Told of each state that was written. */
   onState?(state: ReleaseState): void
+  /** Called for each Deployment that was looked at, with its pods. */
+  onReconciled?(deployment: Deployment, pods: readonly Pod[], services: readonly Service[]): void
 }
 
 /** Of all replicas one writes. */
@@ -44,7 +46,7 @@ export interface WatchedNamespace {
   /** The last known release state of a Deployment. */
   state(deployment: string): ReleaseState | undefined
   deployment(name: string): Deployment | undefined
-  /** Looks at each Deployment again: the Namespace's annotations have changed, or it is us who write now. */
+  /** Looks at each Deployment again: the Namespace or something around it has changed, or it is us who write now. */
   lookAgain(): void
   close(): Promise<void>
 }
@@ -60,6 +62,7 @@ export function watchNamespace({
   writer,
   now = () => new Date(),
   onState,
+  onReconciled,
 }: NamespaceOptions): WatchedNamespace {
   /** What we wrote last: our copy of the Releases lags behind our own writes. */
   const written = new Map<
@@ -123,6 +126,7 @@ export function watchNamespace({
     }
     if (!writer.isLeading()) return
     const own = copies.podsOf(deployment)
+    onReconciled?.(deployment, own, copies.services())
     const release = releases.objects.get(`${namespace}/${name}`)
     if (!release && !written.has(name) && !own.some(pod => pod.injected)) return
     const last = recordOf(name)

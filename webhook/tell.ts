@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from './admission.ts'
 import type { Controller } from './controller.ts'
 import { reasons, warnings } from './decide.ts'
-import type { Reason } from './decide.ts'
+import type { Reason, Warning } from './decide.ts'
 import type { Told } from './events.ts'
 
 /** A worker without a Service, or a pod that was opted out, is as its people want it: no Event. */
@@ -12,7 +12,9 @@ const worthTelling: ReadonlySet<Reason> = new Set<Reason>([
   'already-injected',
   'host-port',
   'no-free-port',
+  'numeric-policy',
   'numeric-target',
+  'other-policy',
   'port-not-found',
   'port-without-name',
   'windows',
@@ -47,12 +49,17 @@ function messagesOf(outcome: Outcome): Pick<Told, 'reason' | 'message'>[] {
     return [
       { reason: 'InjectionFailed', message: `failed: the pod was admitted unchanged: ${outcome.failure}` },
     ]
+  const about = 'about' in outcome && outcome.about ? [outcome.about] : []
   const skipped = 'skip' in outcome ? outcome.skip.filter(isWorthTelling) : []
   return [
-    ...skipped.map(code => ({ reason: 'InjectionSkipped', message: `${code}: ${reasons[code]}` })),
-    ...outcome.warnings.map(({ code, subject }) => ({
-      reason: 'InjectionWarning',
-      message: `${code}: ${subject}: ${warnings[code]}`,
+    ...skipped.map(code => ({
+      reason: 'InjectionSkipped',
+      message: [code, ...about, reasons[code]].join(': '),
     })),
+    ...outcome.warnings.map(messageOf),
   ]
+}
+
+export function messageOf({ code, subject }: Warning): Pick<Told, 'reason' | 'message'> {
+  return { reason: 'InjectionWarning', message: `${code}: ${subject}: ${warnings[code]}` }
 }

@@ -43,6 +43,7 @@ const builtIn: Record<string, Kind[]> = {
     ['replicasets', 'ReplicaSet', { status: true }],
   ],
   'coordination.k8s.io/v1': [['leases', 'Lease']],
+  'networking.k8s.io/v1': [['networkpolicies', 'NetworkPolicy']],
   'admissionregistration.k8s.io/v1': [
     ['mutatingwebhookconfigurations', 'MutatingWebhookConfiguration', { cluster: true }],
   ],

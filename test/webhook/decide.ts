@@ -1,8 +1,9 @@
 import t from 'tap'
 import { parseService } from '../../release/objects.ts'
 import { decide, reasons } from '../../webhook/decide.ts'
-import type { Reason } from '../../webhook/decide.ts'
+import type { Context, Reason } from '../../webhook/decide.ts'
 import type { Raw } from '../../webhook/pod.ts'
+import { parseNetworkPolicy, parseOtherPolicy } from '../../webhook/policy.ts'
 
 const hash = '6c487dcc49'
 const replicaSet = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `web-${hash}`, controller: true }
@@ -20,6 +21,8 @@ interface Facts {
   service?: object | null
   /** Of the Namespace. */
   defaults?: Record<string, string>
+  /** Specs: of a NetworkPolicy where it has a podSelector, else of another kind. */
+  policies?: object[]
 }
 
 function pod(facts: Facts): Raw {
@@ -37,14 +40,31 @@ function pod(facts: Facts): Raw {
 }
 
 function decideOn(facts: Facts) {
-  const { service = {}, defaults = {} } = facts
+  const { service = {}, defaults = {}, policies = [] } = facts
   const port = { name: '', port: 80, targetPort: 'http', ...service }
   const web = parseService({ metadata: { name: 'web' }, spec: { selector: { app: 'web' }, ports: [port] } })!
   return decide(pod(facts), {
+    ...nothing,
     annotations: defaults,
     services: service ? [web] : [],
-    release: () => undefined,
+    policies: policies.map(policy =>
+      'podSelector' in policy
+        ? parseNetworkPolicy({ metadata: { name: 'web', namespace: 'shop' }, spec: policy })!
+        : parseOtherPolicy('Other.example.com', {
+            metadata: { name: 'web', namespace: 'shop' },
+            spec: policy,
+          })!,
+    ),
   })
+}
+
+const nothing: Context = {
+  name: 'shop',
+  labels: { 'kubernetes.io/metadata.name': 'shop' },
+  annotations: {},
+  services: [],
+  policies: [],
+  release: () => undefined,
 }
 
 const skipped: Record<Exclude<Reason, 'not-a-pod'>, Facts[]> = {
@@ -113,6 +133,10 @@ const skipped: Record<Exclude<Reason, 'not-a-pod'>, Facts[]> = {
     { service: null, ports: [{ containerPort: 8080 }], annotations: { 'spa-reloader.io/port': '8080' } },
   ],
   'host-port': [{ ports: [{ name: 'http', containerPort: 8080, hostPort: 80 }] }],
+  'numeric-policy': [
+    { policies: [{ podSelector: {}, ingress: [{ ports: [{ port: 8080 }] }] }] }, //
+  ],
+  'other-policy': [{ policies: [{ ingress: [{ toPorts: [{ ports: [{ port: '8080' }] }] }] }] }],
   'no-free-port': [
     {
       spec: {
@@ -138,9 +162,8 @@ for (const [reason, examples] of Object.entries(skipped)) {
 }
 
 t.test('what is no pod is skipped', async t => {
-  const context = { annotations: {}, services: [], release: () => undefined }
   for (const raw of [null, 1, 'x', [], {}, { spec: {} }, { spec: { containers: {} } }])
-    t.same(decide(raw, context), { skip: ['not-a-pod'], deployment: undefined, warnings: [] })
+    t.same(decide(raw, nothing), { skip: ['not-a-pod'], deployment: undefined, warnings: [] })
 })
 
 t.test('all reasons that lie in the pod itself are told at once', async t => {
@@ -176,7 +199,7 @@ t.test('the pod of a Deployment is injected by the name of its port', async t =>
 t.test('the Deployment is named by the ReplicaSet, whatever generateName was cut down to', async t => {
   const name = `${'long-'.repeat(45)}web`
   const raw = pod({ owner: { ...replicaSet, name: `${name}-${hash}` } })
-  t.equal(decide(raw, { annotations: {}, services: [], release: () => undefined }).deployment, name)
+  t.equal(decide(raw, nothing).deployment, name)
 })
 
 t.test('an option of the pod goes before that of the namespace', async t => {
@@ -224,7 +247,7 @@ t.test(
       { name: 'alias', containerPort: 8080 },
     ]
     const services = [service('a', 8080), service('b', 'http'), service('c', 'alias'), service('d', 9999)]
-    const decision = decide(pod({ ports }), { annotations: {}, services, release: () => undefined })
+    const decision = decide(pod({ ports }), { ...nothing, services })
     t.match(decision, { inject: { app: { portName: 'http' } } })
     t.same(decision.warnings.map(({ subject }) => subject).toSorted(), ['a', 'c'])
   },

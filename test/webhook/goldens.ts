@@ -10,7 +10,10 @@ import { decide } from '../../webhook/decide.ts'
 import type { Context, Decision } from '../../webhook/decide.ts'
 import { inject } from '../../webhook/inject.ts'
 import type { Operation } from '../../webhook/patch.ts'
+import { object } from '../../webhook/pod.ts'
 import type { Raw } from '../../webhook/pod.ts'
+import { parseNetworkPolicy, parseOtherPolicy } from '../../webhook/policy.ts'
+import type { Policy } from '../../webhook/policy.ts'
 
 const folder = new URL('pods/', import.meta.url)
 export const settings = { image: 'registry.example/spa-reloader-sidecar:0.1.0', drainSec: undefined }
@@ -33,17 +36,26 @@ export function readGoldens(): Golden[] {
 export function readGolden(name: string): Omit<Golden, 'name'> {
   const documents = readDocuments(`${name}.yaml`)
   const [pod] = documents
-  const namespace = documents.find(({ kind }) => kind === 'Namespace')?.metadata as
-    { annotations: object } | undefined
+  const namespace = object(documents.find(({ kind }) => kind === 'Namespace')?.metadata)
   return {
     pod: pod!,
     context: {
-      annotations: { ...namespace?.annotations },
+      name: 'shop',
+      labels: object(namespace.labels) as Record<string, string>,
+      annotations: object(namespace.annotations) as Record<string, string>,
+      policies: documents.flatMap(document => parsePolicy(document) ?? []),
       services: documents.filter(({ kind }) => kind === 'Service').map(service => parseService(service)!),
       release: () => undefined,
     },
     expected: update ? [] : readDocuments(`${name}.golden.yaml`),
   }
+}
+
+function parsePolicy(document: Raw): Policy | undefined {
+  if (document.kind === 'NetworkPolicy') return parseNetworkPolicy(document)
+  return /^Pod|^Service$|^Namespace$/.test(String(document.kind))
+    ? undefined
+    : parseOtherPolicy(String(document.kind), document)
 }
 
 export const update = process.env['SPA_UPDATE_GOLDENS'] === '1'

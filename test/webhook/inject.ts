@@ -19,7 +19,9 @@ for (const { name, pod, context, expected } of readGoldens()) {
     const { decision, patched } = admit(pod, context)
     const { warnings } = decision
     const documents = [
-      'skip' in decision ? { skip: decision.skip } : patched,
+      'skip' in decision
+        ? { skip: decision.skip, ...(decision.about && { about: decision.about }) }
+        : patched,
       ...(warnings.length > 0 ? [{ warnings }] : []),
     ]
     if (update) return writeGolden(name, documents)

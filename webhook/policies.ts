@@ -1,0 +1,121 @@
+// The policies of all namespaces: a client's own policy, in its own namespace, may keep it from the front. Which kinds there are besides
+// Kubernetes' own is asked of the API server (discovery), at first and every ten minutes.
+
+import { reason } from '../protocol/log.ts'
+import type { Log } from '../protocol/log.ts'
+import { isObject, isString } from '../protocol/release.ts'
+import type { Api } from '../release/api.ts'
+import { refusal } from '../release/api.ts'
+import { watchResource } from '../release/watch.ts'
+import type { Watch } from '../release/watch.ts'
+import { list } from './pod.ts'
+import { parseNetworkPolicy, parseOtherPolicy } from './policy.ts'
+import type { NetworkPolicy, OtherPolicy, Policy } from './policy.ts'
+
+/** Those whose rules name ports: API group → resources. The webhook's ClusterRole lists the same. */
+const otherKinds: Record<string, readonly string[]> = {
+  'cilium.io': ['ciliumnetworkpolicies', 'ciliumclusterwidenetworkpolicies'],
+  'crd.projectcalico.org': ['networkpolicies', 'globalnetworkpolicies'],
+  'crd.antrea.io': ['networkpolicies', 'clusternetworkpolicies'],
+  'policy.networking.k8s.io': ['adminnetworkpolicies', 'baselineadminnetworkpolicies'],
+  'security.istio.io': ['authorizationpolicies'],
+  'policy.linkerd.io': ['servers'],
+}
+
+export interface Policies {
+  /** Resolves when every kind has been listed, or has refused to be. */
+  synced: Promise<void>
+  all(): Policy[]
+  close(): Promise<void>
+}
+
+export interface PoliciesOptions {
+  api: Api
+  log: Log
+  /** One has changed; '' when it may concern any namespace, else the only one that it concerns. */
+  onMoved(namespace: string): void
+  discoverMs?: number
+}
+
+export function watchPolicies({ api, log, onMoved, discoverMs = 600_000 }: PoliciesOptions): Policies {
+  const network = watchResource<NetworkPolicy>({
+    api,
+    log,
+    path: '/apis/networking.k8s.io/v1/networkpolicies',
+    parse: parseNetworkPolicy,
+    onChange: ({ object }) => onMoved(object.egress ? '' : object.namespace),
+  })
+  const others = new Map<string, Watch<OtherPolicy>>()
+  const timer = setInterval(() => void discover(), discoverMs)
+  let closed = false
+  const synced = listed()
+  synced.catch(() => {}) // closed before: nobody has to hear
+  return { synced, all, close }
+
+  async function listed(): Promise<void> {
+    await Promise.all([network.synced, discover()])
+  }
+
+  function all(): Policy[] {
+    return [network, ...others.values()].flatMap<Policy>(({ objects }) => [...objects.values()])
+  }
+
+  async function close(): Promise<void> {
+    closed = true
+    clearInterval(timer)
+    await Promise.all([network, ...others.values()].map(watch => watch.close()))
+  }
+
+  /** What cannot be found out counts as not there, and is looked for again. */
+  async function discover(): Promise<void> {
+    try {
+      const found = await discovered(api)
+      if (closed) return
+      for (const [path, watch] of others)
+        if (!found.has(path)) {
+          others.delete(path)
+          await watch.close()
+        }
+      await Promise.all([...found].map(async ([path, kind]) => others.has(path) || watchKind(path, kind)))
+    } catch (error) {
+      if (!closed) log('kinds of policies not found out', { reason: reason(error) })
+    }
+  }
+
+  /** Resolves when it has been listed, or was refused once: RBAC may be older than this program. */
+  function watchKind(path: string, kind: string): Promise<void> {
+    return new Promise(resolve => {
+      const watch = watchResource({
+        api,
+        log,
+        path,
+        parse: raw => parseOtherPolicy(kind, raw),
+        onChange: ({ object }) => onMoved(object.namespace),
+        onTrouble: () => resolve(),
+      })
+      others.set(path, watch)
+      watch.synced.then(resolve, resolve)
+    })
+  }
+}
+
+/** The collections of {@link otherKinds} that this API server has: path → kind. */
+async function discovered(api: Api): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  for (const { name, preferredVersion } of list(await read(api, '/apis', 'groups'))) {
+    const wanted = isString(name) ? otherKinds[name] : undefined
+    if (!wanted || !isObject(preferredVersion)) continue
+    const path = `/apis/${String(preferredVersion.groupVersion)}`
+    for (const resource of list(await read(api, path, 'resources')))
+      if (wanted.includes(String(resource.name)))
+        found.set(`${path}/${String(resource.name)}`, `${String(resource.kind)}.${String(name)}`)
+  }
+  return found
+}
+
+async function read(api: Api, path: string, member: string): Promise<unknown> {
+  const response = await api.request({ path })
+  if (response.status === 404) return []
+  if (response.status !== 200 || !isObject(response.body)) throw new Error(refusal(response))
+  return response.body[member]
+}

@@ -1,0 +1,168 @@
+// Policies about traffic, cut down to what we ask of them: NetworkPolicies field by field, and those of network plugins and meshes by
+// the port numbers that they name, since each has a language of its own.
+
+import { isObject, isString } from '../protocol/release.ts'
+import { parseMeta } from '../release/objects.ts'
+import { list, object } from './pod.ts'
+
+/** networking.k8s.io/v1. */
+export interface NetworkPolicy {
+  kind: string
+  namespace: string
+  name: string
+  /** The pods that it is about. */
+  pods: Selector
+  /** Undefined: it says nothing of this direction. Empty: it lets nothing through. */
+  ingress: PolicyRule[] | undefined
+  egress: PolicyRule[] | undefined
+}
+
+export interface PolicyRule {
+  /** Undefined: anybody. */
+  peers: Peer[] | undefined
+  /** Undefined: every port. */
+  ports: PolicyPort[] | undefined
+}
+
+export interface Peer {
+  /** Undefined: the policy's own namespace. */
+  namespaces: Selector | undefined
+  pods: Selector
+  /** It names addresses; `all` those of everybody. */
+  block: 'all' | 'some' | undefined
+}
+
+/** TCP only. A name is resolved by the pod that the traffic goes to. */
+export type PolicyPort = { name: string } | Range
+export interface Range {
+  from: number
+  to: number
+}
+
+/** Of any other kind, written as kubectl takes it: `CiliumNetworkPolicy.cilium.io`. */
+export interface OtherPolicy {
+  kind: string
+  /** '' when it is the whole cluster's. */
+  namespace: string
+  name: string
+  ports: Range[]
+}
+
+export type Policy = NetworkPolicy | OtherPolicy
+
+/** A label selector: every term must hold. */
+export type Selector = Term[]
+interface Term {
+  key: string
+  operator: string
+  values: string[]
+}
+
+export function parseNetworkPolicy(data: unknown): NetworkPolicy | undefined {
+  const meta = parseMeta(data)
+  if (!meta || !isObject(data)) return undefined
+  const { podSelector, policyTypes, ingress, egress } = object(data.spec)
+  // The API server fills the types in; without them they follow from the rules (networking/v1 types.go).
+  const types = Array.isArray(policyTypes) ? policyTypes : ['Ingress', ...(egress ? ['Egress'] : [])]
+  return {
+    kind: 'NetworkPolicy',
+    namespace: meta.namespace,
+    name: meta.name,
+    pods: parseSelector(podSelector),
+    ingress: types.includes('Ingress') ? list(ingress).map(rule => parseRule(rule, rule.from)) : undefined,
+    egress: types.includes('Egress') ? list(egress).map(rule => parseRule(rule, rule.to)) : undefined,
+  }
+}
+
+export function parseOtherPolicy(kind: string, data: unknown): OtherPolicy | undefined {
+  const meta = parseMeta(data)
+  if (!meta || !isObject(data)) return undefined
+  // Cilium takes several specs in one object.
+  const ports = [...portsIn(data.spec, false), ...portsIn(data.specs, false)]
+  return { kind, namespace: meta.namespace, name: meta.name, ports }
+}
+
+/** Whether a selector takes an object with these labels. An operator that we do not know takes none. */
+export function takes(selector: Selector, labels: Record<string, string>): boolean {
+  return selector.every(({ key, operator, values }) => {
+    const value = labels[key]
+    switch (operator) {
+      case 'In':
+        return value !== undefined && values.includes(value)
+      case 'NotIn':
+        return value === undefined || !values.includes(value)
+      case 'Exists':
+        return value !== undefined
+      case 'DoesNotExist':
+        return value === undefined
+      default:
+        return false
+    }
+  })
+}
+
+export function includes({ from, to }: Range, port: number): boolean {
+  return from <= port && port <= to
+}
+
+function parseRule({ ports }: Record<string, unknown>, peers: unknown): PolicyRule {
+  const [somebody, some] = [list(peers), list(ports)]
+  return {
+    peers: somebody.length > 0 ? somebody.map(parsePeer) : undefined,
+    ports: some.length > 0 ? some.flatMap(parsePort) : undefined,
+  }
+}
+
+function parsePeer({ namespaceSelector, podSelector, ipBlock }: Record<string, unknown>): Peer {
+  const { cidr, except } = object(ipBlock)
+  const isAll = (cidr === '0.0.0.0/0' || cidr === '::/0') && list(except).length === 0
+  return {
+    namespaces: isObject(namespaceSelector) ? parseSelector(namespaceSelector) : undefined,
+    pods: parseSelector(podSelector),
+    block: ipBlock === undefined ? undefined : isAll && !Array.isArray(except) ? 'all' : 'some',
+  }
+}
+
+function parsePort({ protocol = 'TCP', port, endPort }: Record<string, unknown>): PolicyPort[] {
+  if (protocol !== 'TCP') return []
+  if (port === undefined) return [{ from: 1, to: 65_535 }]
+  if (isString(port)) return [{ name: port }]
+  const from = Number(port)
+  return [{ from, to: typeof endPort === 'number' ? endPort : from }]
+}
+
+function parseSelector(data: unknown): Selector {
+  const { matchLabels, matchExpressions } = object(data)
+  return [
+    ...Object.entries(object(matchLabels)).map(([key, value]) => ({
+      key,
+      operator: 'In',
+      values: [String(value)],
+    })),
+    ...list(matchExpressions).map(({ key, operator, values }) => ({
+      key: String(key),
+      operator: String(operator),
+      values: Array.isArray(values) ? values.map(String) : [],
+    })),
+  ]
+}
+
+/**
+ * Port numbers wherever a policy names them: `port: "8080"` and `endPort` (Cilium), `ports: [8080, '8000:8100']` (Calico),
+ * `portNumber: {port}` and `portRange: {start, end}` (AdminNetworkPolicy), `ports: ['8080']` (Istio), `port: 8080` (Linkerd, Antrea).
+ */
+function portsIn(data: unknown, isPort: boolean): Range[] {
+  if (Array.isArray(data)) return data.flatMap(item => portsIn(item, isPort))
+  if (!isObject(data)) return isPort ? range(data) : []
+  const { start = data.port, end = data.endPort } = data
+  const [from, to] = [range(start)[0]?.from, range(end)[0]?.to]
+  if (from !== undefined && to !== undefined) return [{ from, to }]
+  return Object.entries(data).flatMap(([key, value]) =>
+    portsIn(value, /^(to|not)?ports?(number)?$/i.test(key)),
+  )
+}
+
+function range(data: unknown): Range[] {
+  const [, from, to = from] = /^(\d{1,5})(?::(\d{1,5}))?$/.exec(String(data)) ?? []
+  return from === undefined ? [] : [{ from: Number(from), to: Number(to) }]
+}
