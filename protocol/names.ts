@@ -120,6 +120,8 @@ export const standaloneEnv = {
 export const webhookEnv = {
   sidecarImage: 'SPA_SIDECAR_IMAGE',
   sidecarDrainSec: 'SPA_SIDECAR_DRAIN_SEC',
+  sidecarForm: 'SPA_SIDECAR_FORM',
+  imagePullSecrets: 'SPA_IMAGE_PULL_SECRETS',
   systemNamespace: 'SPA_SYSTEM_NAMESPACE',
   tlsDir: 'SPA_TLS_DIR',
   drainSec: 'SPA_WEBHOOK_DRAIN_SEC',

@@ -24,6 +24,8 @@ export interface ApiRequest {
   body?: unknown
   /** Of the body. Default: application/json. */
   contentType?: string
+  /** Of the answer. Default: application/json. */
+  accept?: string
   /** For the whole answer of `request`, for the head of the answer of `stream`. Default: 30,000. */
   timeoutMs?: number
   signal?: AbortSignal
@@ -101,7 +103,7 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
     return send(request, await options(request), timed)
   }
 
-  async function options({ method = 'GET', path, query = {}, body, contentType }: ApiRequest) {
+  async function options({ method = 'GET', path, query = {}, body, contentType, accept }: ApiRequest) {
     const cluster = config.getCurrentCluster()
     if (!cluster) throw new Error('the kubeconfig names no current cluster')
     const credentials: RequestOptions = {}
@@ -116,7 +118,7 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
       path: server.pathname.replace(/\/$/, '') + path + search(query),
       headers: {
         ...trimmed(credentials.headers as Record<string, string> | undefined),
-        Accept: 'application/json',
+        Accept: accept ?? 'application/json',
         'User-Agent': 'spa-reloader',
         ...(body !== undefined && { 'Content-Type': contentType ?? 'application/json' }),
       },

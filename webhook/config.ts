@@ -8,6 +8,10 @@ export interface Config {
   sidecarImage: string
   /** Overrides how long sidecars drain, in seconds; 0 switches draining off. Undefined: by the pod's own grace period. */
   sidecarDrainSec: number | undefined
+  /** A native sidecar (an init container that goes on running) or a plain container. `auto`: native where every kubelet knows it well. */
+  sidecarForm: 'auto' | 'native' | 'plain'
+  /** Names of Secrets that the pods' namespaces have, for pulling the sidecar's image. */
+  imagePullSecrets: string[]
   /** Where we run, and where our Secret is. */
   systemNamespace: string
   /** Where tls.crt, tls.key and ca.crt are mounted. Undefined: our own authority, in its Secret. */
@@ -24,10 +28,24 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   return Object.freeze({
     sidecarImage: variables.get(webhookEnv.sidecarImage).required().asString(),
     sidecarDrainSec: variables.get(webhookEnv.sidecarDrainSec).asIntPositive(),
+    sidecarForm: variables.get(webhookEnv.sidecarForm).default('auto').asEnum(['auto', 'native', 'plain']),
+    imagePullSecrets: secretNames(variables.get(webhookEnv.imagePullSecrets).default('').asArray()),
     systemNamespace: variables.get(webhookEnv.systemNamespace).default(systemNamespace).asString(),
     tlsDir: variables.get(webhookEnv.tlsDir).asString(),
     drainSec: variables.get(webhookEnv.drainSec).default(100).asIntPositive(), // the API server closes what was idle for 90 s
     port: variables.get(webhookEnv.port).default(port.webhook).asPortNumber(),
     metricsPort: variables.get(webhookEnv.metricsPort).default(port.webhookMetrics).asPortNumber(),
   })
+}
+
+/** DNS-1123 subdomains, as Kubernetes asks of a Secret's name. A wrong one would make the API server refuse every pod. */
+function secretNames(items: readonly string[]): string[] {
+  const names = items.map(item => item.trim()).filter(name => name !== '')
+  const wrong = names.find(
+    name =>
+      name.length > 253 || !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name),
+  )
+  if (wrong !== undefined)
+    throw new Error(`${webhookEnv.imagePullSecrets}: ${wrong} cannot be the name of a Secret`)
+  return names
 }

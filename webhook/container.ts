@@ -2,16 +2,31 @@
 // The pod's ServiceAccount token is kept out: whoever breaks into a public-facing sidecar finds nothing. Only feed `watch` needs one.
 
 import { containerName, file, label, annotation, sidecarEnv } from '../protocol/names.ts'
+import { isObject, isString } from '../protocol/release.ts'
 import type { Plan } from './plan.ts'
 import { list, object } from './pod.ts'
 import type { Raw } from './pod.ts'
+import { addQuantities } from './quantity.ts'
 
 export interface Settings {
   /** The sidecar's image. */
   image: string
   /** Overrides how long it drains, in seconds. */
   drainSec: number | undefined
+  /** Names of Secrets, for pulling the image. */
+  pullSecrets: readonly string[]
+  /** Whether new sidecars are native: asked for each pod. */
+  isNative(): boolean
 }
+
+export interface Place {
+  where: SidecarList
+  /** A mesh was in the pod before us: what comes to our port from outside, the kubelet's questions too, has to pass its proxy. */
+  isBehindMesh: boolean
+}
+
+/** Which of the pod's lists the sidecar is in: in `initContainers` it is a native one (KEP-753). */
+export type SidecarList = 'containers' | 'initContainers'
 
 export const volume = {
   pod: 'spa-reloader-pod',
@@ -23,31 +38,23 @@ export const volume = {
 /** Where Kubernetes' clients look for the token. */
 const secretsDir = '/var/run/secrets/kubernetes.io/serviceaccount'
 
-/** Builds the sidecar for a pod. */
-export function sidecarContainer(pod: Raw, plan: Plan, { image, drainSec }: Settings): Raw {
+/** Builds the sidecar for a pod, without its resources. A native one starts before the app, and is sent SIGTERM after the app has ended. */
+export function sidecarContainer(
+  pod: Raw,
+  plan: Plan,
+  { image, drainSec }: Settings,
+  { where, isBehindMesh }: Place,
+): Raw {
   const seconds = drainSec ?? drainSecOf(pod)
   return {
     name: containerName,
     image,
     imagePullPolicy: 'IfNotPresent',
+    ...(where === 'initContainers' && { restartPolicy: 'Always' }),
     env: environment(plan, seconds),
     ports: [{ name: 'spa-admin', containerPort: plan.admin, protocol: 'TCP' }],
-    // Quick, because the pod is not ready before it; there is no startup probe, which another injector's rewrite could deadlock.
-    readinessProbe: {
-      httpGet: { path: '/readyz', port: plan.admin },
-      periodSeconds: 2,
-      timeoutSeconds: 2,
-      failureThreshold: 3,
-    },
-    // A process that has not answered for a minute will not answer: without it the app can be reached again after a restart.
-    livenessProbe: {
-      httpGet: { path: '/livez', port: plan.admin },
-      periodSeconds: 10,
-      timeoutSeconds: 5,
-      failureThreshold: 6,
-    },
+    ...(isBehindMesh ? probesInside(plan) : probes(plan)),
     ...(seconds > 0 && { lifecycle: { preStop: { exec: { command: ['node', '/spa-reloader/drain.js'] } } } }),
-    resources: resources(pod, plan),
     securityContext: {
       allowPrivilegeEscalation: false,
       privileged: false,
@@ -65,6 +72,41 @@ export function sidecarContainer(pod: Raw, plan: Plan, { image, drainSec }: Sett
       // The ServiceAccount plugin runs again after us and mounts the token into each container, unless something is mounted there.
       { name: secretsVolume(plan), mountPath: secretsDir, readOnly: true },
     ],
+  }
+}
+
+function probes({ admin }: Plan): Raw {
+  return {
+    // Quick, because the pod is not ready before it; there is no startup probe, which another injector's rewrite could deadlock.
+    readinessProbe: {
+      httpGet: { path: '/readyz', port: admin },
+      periodSeconds: 2,
+      timeoutSeconds: 2,
+      failureThreshold: 3,
+    },
+    // A process that has not answered for a minute will not answer: without it the app can be reached again after a restart.
+    livenessProbe: {
+      httpGet: { path: '/livez', port: admin },
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 6,
+    },
+  }
+}
+
+/**
+ * Asked within the pod, where no proxy takes part: Istio with STRICT mTLS refuses the kubelet, unless it rewrites the probe, and it has been here before
+ * our container was (istio#36353). Each asking starts a node, so it is seldom.
+ */
+function probesInside({ admin }: Plan): Raw {
+  const program = `require('http').get('http://127.0.0.1:${admin}/readyz',r=>process.exit(r.statusCode===200?0:1)).on('error',()=>process.exit(1))`
+  return {
+    readinessProbe: {
+      exec: { command: ['node', '-e', program] },
+      periodSeconds: 5,
+      timeoutSeconds: 5,
+      failureThreshold: 3,
+    },
   }
 }
 
@@ -143,12 +185,14 @@ function drainSecOf(pod: Raw): number {
  * Requests always, or autoscaling by utilisation fails for the whole pod. Guaranteed pods stay Guaranteed. A CPU limit only where each
  * container has one: such a namespace may have a quota that asks for it, elsewhere it would only slow the app's traffic down.
  */
-function resources(pod: Raw, { feed }: Plan): Raw {
-  const { containers, initContainers } = object(pod.spec)
-  const others = [...list(containers), ...list(initContainers)].filter(({ name }) => name !== containerName)
-  const isLimited = others.every(container => limitsOf(container).cpu !== undefined)
+export function sidecarResources(pod: Raw, { feed }: Plan): Raw {
+  const { containers, initContainers, resources } = object(pod.spec)
+  const others = [...list(containers), ...list(initContainers)]
+  // What is said for the whole pod goes before what its containers say (KEP-2837).
+  const told = isObject(resources) ? [object(pod.spec)] : others
+  const isLimited = told.every(container => limitsOf(container).cpu !== undefined)
   // A missing request equals its limit. The API server sends quantities in their canonical form, so equal ones are equal strings.
-  const isGuaranteed = others.every(container =>
+  const isGuaranteed = told.every(container =>
     ['cpu', 'memory'].every(kind => {
       const limit = limitsOf(container)[kind]
       return limit !== undefined && (requestsOf(container)[kind] ?? limit) === limit
@@ -160,6 +204,24 @@ function resources(pod: Raw, { feed }: Plan): Raw {
   const [idle, most] = feed === 'watch' ? ['96Mi', '224Mi'] : ['64Mi', '192Mi']
   const limits = { ...(isLimited && { cpu: '250m' }), memory: most }
   return { requests: isGuaranteed ? limits : { cpu: '10m', memory: idle }, limits }
+}
+
+/**
+ * What a pod with resources of its own must have with the sidecar: as much more as that takes, or the API server refuses the pod (the containers'
+ * requests may not be more than the pod's), or the app has less memory than before. Of resources that the pod does not name, nothing.
+ */
+export function podResources(pod: Raw, sidecar: Raw): { requests: Raw; limits: Raw } {
+  const [requests, limits] = [requestsOf(sidecar), limitsOf(sidecar)]
+  const whole = object(pod.spec)
+  return {
+    requests: raised(requestsOf(whole), requests),
+    limits: raised(limitsOf(whole), { ...requests, ...limits }),
+  }
+}
+
+function raised(present: Raw, by: Raw): Raw {
+  const kinds = Object.keys(by).filter(kind => isString(present[kind]))
+  return Object.fromEntries(kinds.map(kind => [kind, addQuantities(String(present[kind]), String(by[kind]))]))
 }
 
 function limitsOf({ resources }: Raw): Raw {

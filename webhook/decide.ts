@@ -144,7 +144,8 @@ function unfitness({ labels, hostNetwork, windows, owner, raw, spec }: NewPod, b
   if (windows) unfit.push('windows')
   if (!isReplicaSet(owner)) unfit.push('not-owned-by-replicaset')
   else if (!deploymentOf({ owner, labels })) unfit.push('not-owned-by-deployment')
-  const names = [...spec.containers, ...list(object(raw.spec).volumes)].map(({ name }) => name)
+  const { initContainers, volumes } = object(raw.spec)
+  const names = [...spec.containers, ...list(initContainers), ...list(volumes)].map(({ name }) => name)
   const ours: unknown[] = [containerName, ...Object.values(volume)]
   if (!before && names.some(name => ours.includes(name))) unfit.push('already-injected')
   return unfit
@@ -201,8 +202,10 @@ export function specBefore(spec: PodSpec, before: Status | undefined): PodSpec {
   }
 }
 
+/** Of native sidecars, too, but of our own. */
 function initSpec(raw: Raw): PodSpec {
-  return parsePodSpec({ containers: object(raw.spec).initContainers })
+  const { initContainers } = object(raw.spec)
+  return parsePodSpec({ containers: list(initContainers).filter(({ name }) => name !== containerName) })
 }
 
 function declaredPorts({ containers }: PodSpec): number[] {

@@ -3,10 +3,10 @@
 
 import { createHash } from 'node:crypto'
 import { annotation, containerName, label } from '../protocol/names.ts'
-import { compareStates, formatReleaseState } from '../protocol/release.ts'
+import { compareStates, formatReleaseState, isObject } from '../protocol/release.ts'
 import type { ReleaseState } from '../protocol/release.ts'
-import { sidecarContainer, sidecarVolumes } from './container.ts'
-import type { Settings } from './container.ts'
+import { podResources, sidecarContainer, sidecarResources, sidecarVolumes } from './container.ts'
+import type { Settings, SidecarList } from './container.ts'
 import { append, replace, setMembers } from './patch.ts'
 import type { Operation, Path } from './patch.ts'
 import type { Plan } from './plan.ts'
@@ -19,7 +19,10 @@ import type { Status } from './status.ts'
 export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
   const app = containersOf(pod).find(({ container }) => container.name === plan.app.container)
   if (!app) throw new Error(`the pod has no container ${plan.app.container}`)
-  const sidecar = sidecarContainer(pod, plan, settings)
+  const present = sidecarOf(pod)
+  const where = present?.where ?? (settings.isNative() ? 'initContainers' : 'containers')
+  const isBehindMesh = present ? hasExecProbe(present) : hasMesh(pod)
+  const sidecar = sidecarContainer(pod, plan, settings, { where, isBehindMesh })
   const probes = namedPorts(app.container, plan)
   const status: Status = {
     name: plan.name,
@@ -31,15 +34,21 @@ export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
     admin: plan.admin,
     image: settings.image,
     spec: createHash('sha256').update(JSON.stringify(sidecar)).digest('hex').slice(0, 10),
-    original: Object.fromEntries(probes.map(({ path }) => [path.join('.'), plan.app.portName])),
+    original: {
+      ...(present && plan.before?.original), // a mesh may have taken those probes over since
+      ...Object.fromEntries(probes.map(({ path }) => [path.join('.'), plan.app.portName])),
+    },
   }
   const at = ['spec', 'containers', app.index]
   return [
     ...writeMetadata(pod, plan, status),
     ...probes.flatMap(({ path, port }) => replace([...at, ...path], port, plan.app.port)),
     ...movePort(at, app.container, plan),
-    ...placeContainer(pod, sidecar, status.spec === plan.before?.spec),
+    ...(present
+      ? changeContainer(present, sidecar, status, plan.before)
+      : addContainer(pod, where, { ...sidecar, resources: sidecarResources(pod, plan) })),
     ...addVolumes(pod, plan),
+    ...addPullSecrets(pod, settings),
   ]
 }
 
@@ -104,11 +113,63 @@ function movePort(at: Path, container: Raw, { app, front }: Plan): Operation[] {
   return replace([...at, 'ports', declared.index, 'containerPort'], declared.port.containerPort, front)
 }
 
-/** Last, so that the first container stays the app's. An unchanged one is left as others may have changed it. */
-function placeContainer(pod: Raw, sidecar: Raw, isUnchanged: boolean): Operation[] {
-  const present = containersOf(pod).find(({ container }) => container.name === containerName)
-  if (!present) return append(['spec', 'containers'], object(pod.spec).containers, [sidecar])
-  return isUnchanged ? [] : replace(['spec', 'containers', present.index], present.container, sidecar)
+interface Present {
+  where: SidecarList
+  index: number
+  container: Raw
+}
+
+/** The sidecar that is there already. It stays in its place, whatever has become of the kubelets since. */
+function sidecarOf(pod: Raw): Present | undefined {
+  for (const where of ['containers', 'initContainers'] as const) {
+    const found = containersOf(pod, where).find(({ container }) => container.name === containerName)
+    if (found) return { where, ...found }
+  }
+  return undefined
+}
+
+function hasExecProbe({ container }: Present): boolean {
+  return object(container.readinessProbe).exec !== undefined
+}
+
+/** Istio's proxy, from a template that was injected by hand or from a webhook that came before us. Linkerd's lets the kubelet pass. */
+function hasMesh(pod: Raw): boolean {
+  return (['containers', 'initContainers'] as const)
+    .flatMap(where => containersOf(pod, where))
+    .some(({ container }) => container.name === 'istio-proxy')
+}
+
+/** Last, so that the first container stays the app's, and init containers that bring its files need not share their time with it. */
+function addContainer(pod: Raw, where: SidecarList, sidecar: Raw): Operation[] {
+  return [...append(['spec', where], object(pod.spec)[where], [sidecar]), ...raisePodResources(pod, sidecar)]
+}
+
+/**
+ * Changes what is to be another now, and leaves what others have made of the container: its resources, members that we do not know, and a
+ * probe that no longer goes to our port, because a mesh took it over.
+ */
+function changeContainer(
+  { where, index, container }: Present,
+  sidecar: Raw,
+  { spec }: Status,
+  before: Status | undefined,
+): Operation[] {
+  if (spec === before?.spec) return []
+  const ours = Object.entries(sidecar).filter(([key]) => !isTheirs(key))
+  return setMembers(['spec', where, index], container, Object.fromEntries(ours))
+
+  function isTheirs(key: string): boolean {
+    if (key !== 'readinessProbe' && key !== 'livenessProbe') return false
+    return object(object(container[key]).httpGet).port !== before?.admin
+  }
+}
+
+function raisePodResources(pod: Raw, sidecar: Raw): Operation[] {
+  const { resources } = object(pod.spec)
+  if (!isObject(resources)) return []
+  return Object.entries(podResources(pod, sidecar)).flatMap(([kind, members]) =>
+    Object.keys(members).length > 0 ? setMembers(['spec', 'resources', kind], resources[kind], members) : [],
+  )
 }
 
 function addVolumes(pod: Raw, plan: Plan): Operation[] {
@@ -119,4 +180,12 @@ function addVolumes(pod: Raw, plan: Plan): Operation[] {
     volumes,
     sidecarVolumes(plan).filter(({ name }) => !names.includes(name)),
   )
+}
+
+/** The kubelet tries all of them, and passes over those that the namespace does not have. */
+function addPullSecrets(pod: Raw, { pullSecrets }: Settings): Operation[] {
+  const { imagePullSecrets } = object(pod.spec)
+  const present = list(imagePullSecrets).map(({ name }) => name)
+  const missing = pullSecrets.filter(name => !present.includes(name)).map(name => ({ name }))
+  return append(['spec', 'imagePullSecrets'], imagePullSecrets, missing)
 }

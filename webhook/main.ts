@@ -15,6 +15,7 @@ import { contend, whileHeld } from './lease.ts'
 import type { Lease } from './lease.ts'
 import { createMetrics } from './metrics.ts'
 import { serveMetrics } from './metrics-server.ts'
+import { lookAtNodes } from './nodes.ts'
 import { createServer } from './server.ts'
 import { messageOf, tellOutcome } from './tell.ts'
 import { openTrust } from './trust.ts'
@@ -46,6 +47,9 @@ async function main(): Promise<void> {
       event({ namespace, deployment: { name, uid }, type: 'Warning', ...messageOf(warning) }),
   })
   const tell = tellOutcome(controller, event)
+  const nodes = config.sidecarForm === 'auto' ? lookAtNodes({ api, log }) : undefined
+  const isNative = nodes ? nodes.areNative : () => config.sidecarForm === 'native'
+  await nodes?.looked
   const service = `${webhookServiceName}.${config.systemNamespace}`
   const trust = await openTrust({
     api,
@@ -60,7 +64,12 @@ async function main(): Promise<void> {
     port: config.port,
     certificate: trust.leaf,
     admit: createAdmission({
-      settings: { image: config.sidecarImage, drainSec: config.sidecarDrainSec },
+      settings: {
+        image: config.sidecarImage,
+        drainSec: config.sidecarDrainSec,
+        pullSecrets: config.imagePullSecrets,
+        isNative,
+      },
       context: namespace => contextOf(controller, namespace, contextMs),
       contextMs,
       metrics: createMetrics(registry),
@@ -94,6 +103,7 @@ async function main(): Promise<void> {
     isStopping = true
     log('stopping', { drain_ms: drainMs })
     await lease?.close()
+    nodes?.close()
     await server.drain(Math.min(settleMs, drainMs), drainMs)
     metrics.close()
     metrics.closeAllConnections()

@@ -55,9 +55,12 @@ export function isReplicaSet(owner: NewPod['owner']): owner is NonNullable<NewPo
   return owner?.kind === 'ReplicaSet' && owner.apiVersion.startsWith('apps/')
 }
 
-/** The raw containers, with their places in `spec.containers`. */
-export function containersOf(raw: Raw): { container: Raw; index: number }[] {
-  const { containers } = object(raw.spec)
+/** The raw containers, with their places in the list. */
+export function containersOf(
+  raw: Raw,
+  where: 'containers' | 'initContainers' = 'containers',
+): { container: Raw; index: number }[] {
+  const containers = object(raw.spec)[where]
   return Array.isArray(containers)
     ? containers.flatMap((container: unknown, index) => (isObject(container) ? [{ container, index }] : []))
     : []

@@ -18,7 +18,7 @@ import type { Answer, KubernetesObject } from '../cluster/api.ts'
 import { startControlPlane } from '../cluster/control-plane.ts'
 import { until } from '../cluster/wait.ts'
 import { manifests } from './installation.ts'
-import { readGolden, readGoldens, settings } from '../webhook/goldens.ts'
+import { admit, readGolden, readGoldens, settings } from '../webhook/goldens.ts'
 
 const cluster = await startControlPlane()
 t.teardown(cluster.stop)
@@ -33,23 +33,57 @@ t.test('each golden is accepted', async t => {
   }
 })
 
+t.test('at no level of Pod Security is an injected pod refused that was admitted before', async t => {
+  for (const level of ['privileged', 'baseline', 'restricted']) {
+    await makeNamespace(level, { 'pod-security.kubernetes.io/enforce': level })
+    let count = 0
+    for (const { name, pod, context, settings } of readGoldens()) {
+      const before = hardened(pod)
+      if ((await create(level, before)).status !== 201) continue
+      for (const native of [false, true]) {
+        const { patched } = admit(before, context, { ...settings, isNative: () => native })
+        const { status, body } = await create(level, patched)
+        t.equal(status, 201, `${name}, ${level}, ${native ? 'native' : 'plain'} ${String(body.message)}`)
+      }
+      count++
+    }
+    t.ok(count > 20, `${level}: ${count} pods`)
+  }
+})
+
+t.test('what is Guaranteed stays Guaranteed, in both forms', async t => {
+  for (const golden of ['guaranteed', 'pod-resources'])
+    for (const native of [false, true]) {
+      const { pod, context, settings } = readGolden(golden)
+      const { patched } = admit(pod, context, { ...settings, isNative: () => native })
+      t.equal(await qosClass(pod), 'Guaranteed')
+      t.equal(await qosClass(patched), 'Guaranteed', `${golden} ${native ? 'native' : 'plain'}`)
+    }
+})
+
 t.test(
   'asked by the API server, again after another webhook, we inject once and leave its work alone',
   async t => {
     const { goldens, answers } = await serveWebhooks(t)
     await makeNamespace('asked', { 'spa-reloader.io/inject': 'enabled' })
-    for (const { name, pod, context, expected } of readGoldens()) {
+    for (const { name, pod, context, settings, expected } of readGoldens()) {
       const [golden] = expected as Raw[]
-      goldens.context = context
+      Object.assign(goldens, { context, settings })
       answers.length = 0
       const { status, body } = await create('asked', pod)
       t.equal(status, 201, `${name} ${String(body.message)}`)
-      const containers = containersOf(body as Raw).map(({ container }) => container)
+      const containers = allContainers(body)
       const sidecars = containers.filter(container => container.name === 'spa-reloader')
       if (golden?.kind !== 'Pod' || name === 'injected') continue
-      const expectedPorts = containersOf(golden).map(({ container }) => portsAndName(container))
-      t.same(containers.map(portsAndName), [...expectedPorts, { name: 'late', ports: [] }], name)
+      const expectedPorts = [...allContainers(golden).map(portsAndName), { name: 'late', ports: [] }]
+      t.same(byName(containers.map(portsAndName)), byName(expectedPorts), name)
       t.equal(sidecars.length, 1)
+      t.equal(
+        sidecars[0]?.image,
+        mirrored(settings),
+        `${name}: what another webhook made of our container stays`,
+      )
+      t.ok(list(sidecars[0]?.env).some(({ name }) => name === 'HTTP_PROXY'))
       const secrets = '/var/run/secrets/kubernetes.io/serviceaccount'
       const mounts = list(sidecars[0]?.volumeMounts).filter(({ mountPath }) => mountPath === secrets)
       const volume = name === 'feed-watch' ? 'spa-reloader-token' : 'spa-reloader-no-token'
@@ -57,9 +91,7 @@ t.test(
       const others = containers.filter(container => container.name !== 'spa-reloader')
       t.notOk(JSON.stringify(others).includes('spa-reloader-token'), `${name}: never in another container`)
       const results = answers.map(({ response }) => response.auditAnnotations.result)
-      // The late container has no limits, so ours is worked out anew where it had followed the others'.
-      const isFollowing = name === 'guaranteed' || name === 'limited'
-      t.same(results, ['injected', isFollowing ? 'injected' : 'unchanged'], name)
+      t.same(results, ['injected', 'unchanged'], name)
     }
   },
 )
@@ -72,23 +104,38 @@ t.test('Pod Security restricted admits what it admitted without us', async t => 
   })
   const { pod, context } = readGolden('no-token')
   goldens.context = context
-  const strict = structuredClone(pod)
-  for (const { container } of containersOf(strict))
-    container.securityContext = {
-      allowPrivilegeEscalation: false,
-      runAsNonRoot: true,
-      capabilities: { drop: ['ALL'] },
-      seccompProfile: { type: 'RuntimeDefault' },
-    }
+  const strict = hardened(pod)
   t.match(await create('strict', pod), { status: 403 }, 'it is enforced')
   const { status, body } = await create('strict', strict)
   t.equal(status, 201, String(body.message))
   t.ok(containersOf(body as Raw).some(({ container }) => container.name === 'spa-reloader'))
 })
 
-/** Our webhook, and one that comes after it and adds a container, with the configuration of manifests/. */
+/** What a policy engine does to each container, ours too: the image comes from a mirror, and a proxy is set. */
+function meddle(pod: Raw) {
+  return (['containers', 'initContainers'] as const).flatMap(where =>
+    containersOf(pod, where).flatMap(({ container, index }) => [
+      { op: 'replace', path: `/spec/${where}/${index}/image`, value: mirrored(container) },
+      ...(Array.isArray(container.env)
+        ? [
+            {
+              op: 'add',
+              path: `/spec/${where}/${index}/env/-`,
+              value: { name: 'HTTP_PROXY', value: 'http://proxy' },
+            },
+          ]
+        : []),
+    ]),
+  )
+}
+
+function mirrored({ image }: Raw): string {
+  return `mirror.example/${String(image)}`
+}
+
+/** Our webhook, and one that comes after it, adds a container and changes the others, with the configuration of manifests/. */
 async function serveWebhooks(t: Test) {
-  const goldens = { context: readGolden('helm').context }
+  const goldens = { context: readGolden('helm').context, settings }
   const answers: ReviewAnswer[] = []
   const certificate = await openCertificate({
     secret: { read: async () => undefined, create: async () => 'created', replace: async () => 'moved' },
@@ -96,8 +143,12 @@ async function serveWebhooks(t: Test) {
     onRenew: () => {},
     log: () => {},
   })
-  const admit = createAdmission({
-    settings,
+  const admission = createAdmission({
+    settings: {
+      ...settings,
+      pullSecrets: [],
+      isNative: () => goldens.settings.isNative(),
+    },
     context: async () => goldens.context,
     metrics: createMetrics(new Registry()),
     log: () => {},
@@ -106,7 +157,7 @@ async function serveWebhooks(t: Test) {
     port: 0,
     certificate: certificate.leaf,
     admit: async review => {
-      const answer = await admit(review)
+      const answer = await admission(review)
       answers.push(answer)
       return answer
     },
@@ -127,7 +178,9 @@ async function serveWebhooks(t: Test) {
           seccompProfile: { type: 'RuntimeDefault' },
         },
       }
-      const patch = has ? [] : [{ op: 'add', path: '/spec/containers/-', value: container }]
+      const patch = has
+        ? []
+        : [...meddle(pod as Raw), { op: 'add', path: '/spec/containers/-', value: container }]
       const encoded = Buffer.from(JSON.stringify(patch)).toString('base64')
       const answer = { uid, allowed: true, patchType: 'JSONPatch', patch: encoded }
       response.end(
@@ -183,6 +236,35 @@ async function makeNamespace(name: string, labels: Record<string, string> = {}):
 
 async function create(namespace: string, pod: Raw): Promise<Answer<KubernetesObject>> {
   return cluster.api<KubernetesObject>('POST', `/api/v1/namespaces/${namespace}/pods?dryRun=All`, pod)
+}
+
+async function qosClass(pod: Raw): Promise<unknown> {
+  const { body } = await create('shop', pod)
+  return object(body.status).qosClass
+}
+
+/** The same pod with what Pod Security `restricted` asks of its containers, where they say nothing. */
+function hardened(pod: Raw): Raw {
+  const strict = structuredClone(pod)
+  for (const where of ['containers', 'initContainers'] as const)
+    for (const { container } of containersOf(strict, where))
+      if (Object.keys(object(container.securityContext)).length === 0)
+        container.securityContext = {
+          allowPrivilegeEscalation: false,
+          runAsNonRoot: true,
+          capabilities: { drop: ['ALL'] },
+          seccompProfile: { type: 'RuntimeDefault' },
+        }
+  return strict
+}
+
+function allContainers(pod: unknown): Raw[] {
+  const { containers, initContainers } = object(object(pod).spec)
+  return [...list(containers), ...list(initContainers)]
+}
+
+function byName<T extends { name: unknown }>(items: T[]): T[] {
+  return items.toSorted((a, b) => (String(a.name) < String(b.name) ? -1 : 1))
 }
 
 function portsAndName({ name, ports }: Raw) {

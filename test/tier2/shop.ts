@@ -211,7 +211,8 @@ export function templatePatch(spec: object, annotations?: Record<string, string>
 }
 
 export function isInjected(pod: Pod): boolean {
-  return pod.spec.containers.some(({ name }) => name === 'spa-reloader')
+  const { containers, initContainers = [] } = pod.spec
+  return [...containers, ...initContainers].some(({ name }) => name === 'spa-reloader')
 }
 
 export function stampOf(pod: Pod): ReleaseState | undefined {

@@ -25,7 +25,9 @@ t.test('apps of others are, injected, what they are without', async t => {
   for (const app of all) await cluster.pushImage(await apps.makeImage(app), `${app}:1`)
   await Promise.all(all.map(async app => (urls[app] = await deployTwins(cluster, app))))
   const containers = new Set(
-    (await cluster.pods(namespace)).map(({ spec }) => spec.containers.map(({ name }) => name).join()),
+    (await cluster.pods(namespace)).map(({ spec }) =>
+      [...spec.containers, ...(spec.initContainers ?? [])].map(({ name }) => name).join(),
+    ),
   )
   t.same(containers, new Set(all.flatMap(app => [`${app},spa-reloader`, `${app}-plain`])))
   const browser = await launchProgram('chromium')

@@ -20,7 +20,7 @@ t.test(
     const url = await deployWeb(cluster, { namespace, labelled: true })
     for (const { spec } of await cluster.pods(namespace))
       t.same(
-        spec.containers.map(({ name }) => name),
+        [...spec.containers, ...(spec.initContainers ?? [])].map(({ name }) => name),
         ['web', 'spa-reloader'],
         'injected under Pod Security restricted',
       )

@@ -7,6 +7,8 @@ t.test('the sidecar image is required, everything else has a default', async t =
   t.same(readConfig(image), {
     sidecarImage: image.SPA_SIDECAR_IMAGE,
     sidecarDrainSec: undefined,
+    sidecarForm: 'auto',
+    imagePullSecrets: [],
     systemNamespace: 'spa-reloader',
     tlsDir: undefined,
     drainSec: 100,
@@ -17,6 +19,10 @@ t.test('the sidecar image is required, everything else has a default', async t =
     sidecarDrainSec: 0,
     port: 8443,
   })
+  t.match(readConfig({ ...image, SPA_SIDECAR_FORM: 'plain', SPA_IMAGE_PULL_SECRETS: 'a, b.example,' }), {
+    sidecarForm: 'plain',
+    imagePullSecrets: ['a', 'b.example'],
+  })
 })
 
 t.test('a missing or wrong variable is named', async t => {
@@ -26,6 +32,8 @@ t.test('a missing or wrong variable is named', async t => {
     { SPA_SIDECAR_DRAIN_SEC: '-1' },
     { SPA_SIDECAR_DRAIN_SEC: '5s' },
     { SPA_WEBHOOK_DRAIN_SEC: '-5' },
+    { SPA_SIDECAR_FORM: 'init' },
+    { SPA_IMAGE_PULL_SECRETS: 'a,B' },
     { SPA_WEBHOOK_PORT: '65536' },
     { SPA_METRICS_PORT: 'http' },
   ]

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseAllDocuments, stringify } from 'yaml'
 import type { ReleaseState } from '../../protocol/release.ts'
 import { parseService } from '../../release/objects.ts'
+import type { Settings } from '../../webhook/container.ts'
 import { decide } from '../../webhook/decide.ts'
 import type { Context, Decision } from '../../webhook/decide.ts'
 import { inject } from '../../webhook/inject.ts'
@@ -16,12 +17,19 @@ import { parseNetworkPolicy, parseOtherPolicy } from '../../webhook/policy.ts'
 import type { Policy } from '../../webhook/policy.ts'
 
 const folder = new URL('pods/', import.meta.url)
-export const settings = { image: 'registry.example/spa-reloader-sidecar:0.1.0', drainSec: undefined }
+export const settings: Settings = {
+  image: 'registry.example/spa-reloader-sidecar:0.1.0',
+  drainSec: undefined,
+  pullSecrets: [],
+  isNative: () => false,
+}
 
 export interface Golden {
   name: string
   pod: Raw
   context: Context
+  /** What the golden's document of kind Settings says. */
+  settings: Settings
   /** Documents of the golden file. */
   expected: unknown[]
 }
@@ -36,9 +44,15 @@ export function readGoldens(): Golden[] {
 export function readGolden(name: string): Omit<Golden, 'name'> {
   const documents = readDocuments(`${name}.yaml`)
   const [pod] = documents
+  const own = documents.find(({ kind }) => kind === 'Settings') ?? {}
   const namespace = object(documents.find(({ kind }) => kind === 'Namespace')?.metadata)
   return {
     pod: pod!,
+    settings: {
+      ...settings,
+      pullSecrets: (own.pullSecrets ?? []) as string[],
+      isNative: () => own.native === true,
+    },
     context: {
       name: 'shop',
       labels: object(namespace.labels) as Record<string, string>,
@@ -53,7 +67,7 @@ export function readGolden(name: string): Omit<Golden, 'name'> {
 
 function parsePolicy(document: Raw): Policy | undefined {
   if (document.kind === 'NetworkPolicy') return parseNetworkPolicy(document)
-  return /^Pod|^Service$|^Namespace$/.test(String(document.kind))
+  return /^Pod|^Service$|^Namespace$|^Settings$/.test(String(document.kind))
     ? undefined
     : parseOtherPolicy(String(document.kind), document)
 }
@@ -73,9 +87,13 @@ function readDocuments(file: string): Raw[] {
 }
 
 /** What the API server gets from us: the decision, the patch, and the pod as it makes it from both. */
-export function admit(pod: Raw, context: Context): { decision: Decision; patch: Operation[]; patched: Raw } {
+export function admit(
+  pod: Raw,
+  context: Context,
+  own: Settings = settings,
+): { decision: Decision; patch: Operation[]; patched: Raw } {
   const decision = decide(pod, context)
-  const patch = 'inject' in decision ? inject(pod, decision.inject, settings) : []
+  const patch = 'inject' in decision ? inject(pod, decision.inject, own) : []
   return { decision, patch, patched: apply(pod, patch) }
 }
 

@@ -14,9 +14,9 @@ import {
   writeGolden,
 } from './goldens.ts'
 
-for (const { name, pod, context, expected } of readGoldens()) {
+for (const { name, pod, context, settings, expected } of readGoldens()) {
   t.test(`${name}: the pod comes out as in its golden, and unchanged the second time`, async t => {
-    const { decision, patched } = admit(pod, context)
+    const { decision, patched } = admit(pod, context, settings)
     const { warnings } = decision
     const documents = [
       'skip' in decision
@@ -26,7 +26,11 @@ for (const { name, pod, context, expected } of readGoldens()) {
     ]
     if (update) return writeGolden(name, documents)
     t.same(documents, expected)
-    t.same(admit(patched, context).patch, [])
+    t.same(admit(patched, context, settings).patch, [])
+    const other = { ...settings, isNative: () => !settings.isNative() }
+    t.same(admit(patched, context, other).patch, [], 'it stays where it is')
+    const native = admit(pod, context, { ...settings, isNative: () => true }).patched
+    t.same(admit(native, context, settings).patch, [], 'as a native sidecar, too')
   })
 }
 
