@@ -4,6 +4,9 @@ import { webhookConfigurationName } from '../protocol/names.ts'
 import { parseService } from '../release/objects.ts'
 import type { Context } from '../webhook/decide.ts'
 import { object } from '../webhook/pod.ts'
+import { discoverPolicies, networkPoliciesPath } from '../webhook/policies.ts'
+import { parseNetworkPolicy, parseOtherPolicy } from '../webhook/policy.ts'
+import type { Policy } from '../webhook/policy.ts'
 import { unasked } from './causes.ts'
 import type { Cause } from './causes.ts'
 import { isRefused, orRefused } from './cluster.ts'
@@ -20,21 +23,37 @@ export interface Around {
 /** What may not be read is added to `unread`, as sentences, and taken as empty. */
 export async function readAround(cluster: Cluster, unread: string[]): Promise<Around> {
   const { namespace } = cluster
-  const [itself, services, configuration] = await Promise.all([
+  const [itself, services, policies, configuration] = await Promise.all([
     orRefused(cluster.read(`/api/v1/namespaces/${namespace}`)),
     orRefused(cluster.list(`/api/v1/namespaces/${namespace}/services`)),
+    orRefused(readPolicies(cluster)),
     orRefused(cluster.read(configurationPath).then(found => found ?? null)),
   ])
   if (isRefused(itself)) unread.push(`whether the Namespace is labelled, and its defaults: ${itself.refused}`)
   if (isRefused(services)) unread.push(`the Services: ${services.refused}`)
+  if (isRefused(policies)) unread.push(`the policies about traffic, of all namespaces: ${policies.refused}`)
   const known = isRefused(itself) ? undefined : itself
   const asked = isRefused(configuration) ? undefined : configuration
+  const { labels, annotations } = object(known?.metadata)
   return {
     context: {
-      annotations: object(object(known?.metadata).annotations) as Record<string, string>,
+      name: namespace,
+      labels: object(labels) as Record<string, string>,
+      annotations: object(annotations) as Record<string, string>,
+      policies: isRefused(policies) ? [] : policies,
       services: isRefused(services) ? [] : services.flatMap(service => parseService(service) ?? []),
       release: () => undefined,
     },
     unasked: known ? unasked(known, asked) : [],
   }
+}
+
+async function readPolicies(cluster: Cluster): Promise<Policy[]> {
+  const network = await cluster.list(networkPoliciesPath)
+  const others = await Promise.all(
+    [...(await discoverPolicies(cluster.api))].map(async ([path, kind]) =>
+      (await cluster.list(path)).map(raw => parseOtherPolicy(kind, raw)),
+    ),
+  )
+  return [...network.map(parseNetworkPolicy), ...others.flat()].filter(policy => policy !== undefined)
 }

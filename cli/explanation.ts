@@ -34,9 +34,10 @@ export function explain(facts: Facts): { text: string; exitCode: 0 | 1 } {
   const subject = `${kind}/${name} in namespace ${namespace}`
   const wouldBe = 'inject' in decision && unasked.length === 0
   const isInjected = kind === 'pod' ? status !== undefined : wouldBe
+  const about = 'skip' in decision && decision.about ? [decision.about] : []
   const refusals = [
     ...unasked.map(code => `${code}: ${causes[code].replace('<namespace>', namespace)}`),
-    ...('skip' in decision ? decision.skip.map(code => `${code}: ${reasons[code]}`) : []),
+    ...('skip' in decision ? decision.skip.map(code => [code, ...about, reasons[code]].join(': ')) : []),
   ]
   const lines = [
     headline(),

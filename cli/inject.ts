@@ -12,6 +12,7 @@ import type { Context } from '../webhook/decide.ts'
 import { inject } from '../webhook/inject.ts'
 import { list, object } from '../webhook/pod.ts'
 import type { Raw } from '../webhook/pod.ts'
+import { parsePolicy } from '../webhook/policy.ts'
 import { nameOf, podOf, withPod } from './template.ts'
 
 export interface Injected {
@@ -71,7 +72,9 @@ function injectObject(
   for (const { code, subject: what } of decision.warnings)
     remarks.push(`${subject}: ${code}: ${what}: ${warnings[code]}`)
   if ('skip' in decision) {
-    for (const code of decision.skip) remarks.push(`${subject}: not injected: ${code}: ${reasons[code]}`)
+    const about = decision.about ? [decision.about] : []
+    for (const code of decision.skip)
+      remarks.push([subject, 'not injected', code, ...about, reasons[code]].join(': '))
     return raw
   }
   const patch = inject(pod, decision.inject, settings)
@@ -81,6 +84,8 @@ function injectObject(
   return isDeployment ? withPod(raw, patched) : patched
 }
 
+const nameLabel = 'kubernetes.io/metadata.name' // the API server writes it on each Namespace
+
 /** What each object's namespace looks like, as far as the input tells. */
 function contextsOf(all: readonly Raw[], otherwise: string): (raw: Raw) => Context {
   const services = all.flatMap(raw => {
@@ -88,12 +93,24 @@ function contextsOf(all: readonly Raw[], otherwise: string): (raw: Raw) => Conte
     return service ? [{ ...service, namespace: service.namespace || otherwise }] : []
   })
   const namespaces = all.filter(({ kind }) => kind === 'Namespace')
+  const policies = all.flatMap(raw => {
+    const policy = parsePolicy(raw)
+    const isOfAll =
+      policy?.namespace === '' &&
+      !('pods' in policy) &&
+      /^Cluster|Clusterwide|^Global|Admin/.test(policy.kind)
+    return policy ? [{ ...policy, namespace: isOfAll ? '' : policy.namespace || otherwise }] : []
+  })
   return raw => {
     const { namespace: own } = object(raw.metadata)
     const namespace = isString(own) ? own : otherwise
     const found = namespaces.find(other => nameOf(other) === namespace)
+    const { labels, annotations } = object(found?.metadata)
     return {
-      annotations: object(object(found?.metadata).annotations) as Record<string, string>,
+      name: namespace,
+      labels: { [nameLabel]: namespace, ...(object(labels) as Record<string, string>) },
+      annotations: object(annotations) as Record<string, string>,
+      policies,
       services: services.filter(service => service.namespace === namespace),
       release: () => undefined,
     }

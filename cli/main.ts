@@ -51,7 +51,12 @@ async function ask(cluster: Cluster, command: AskingCommand): Promise<number> {
 
 async function injectFiles({ files, namespace, image }: Command & { command: 'inject' }): Promise<number> {
   const inputs = files.map(file => (file === '-' ? text(process.stdin) : readFile(file, 'utf8')))
-  const settings = { image: image ?? `spa-reloader-sidecar:${VERSION}`, drainSec: undefined }
+  const settings = {
+    image: image ?? `spa-reloader-sidecar:${VERSION}`,
+    drainSec: undefined,
+    pullSecrets: [],
+    isNative: () => false, // a plain container runs on every kubelet
+  }
   const injected = injectYaml((await Promise.all(inputs)).join('\n---\n'), namespace, settings)
   for (const remark of injected.remarks) process.stderr.write(`${remark}\n`)
   return print(injected.text, 0)

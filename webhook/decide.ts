@@ -16,6 +16,14 @@ import type { Around } from './reach.ts'
 import { parseStatus } from './status.ts'
 import type { Status } from './status.ts'
 
+/** Before injection a reason, afterwards a warning. */
+const policies = {
+  'numeric-policy':
+    'a NetworkPolicy allows the port of the app by its number, so it drops what goes to the sidecar: allow the port by its name there',
+  'other-policy':
+    "a network plugin's or a mesh's policy names the port of the app by its number, and may drop what goes to the sidecar: use the port name there or, where the policy does not concern this pod, set the annotation spa-reloader.io/capture: name",
+} as const
+
 export const reasons = {
   'not-a-pod': 'it is not a pod with containers',
   'opted-out': 'the pod carries the label spa-reloader.io/inject: "false"',
@@ -38,10 +46,7 @@ export const reasons = {
     'the port of the app has no name: name it in the container, and use that name as targetPort',
   'host-port': 'the port of the app has a hostPort, which would lead to the sidecar',
   'no-free-port': 'the containers declare all ports that the sidecar could use',
-  'numeric-policy':
-    'a NetworkPolicy allows the port of the app by its number, and would drop what goes to the sidecar: allow the port by its name there',
-  'other-policy':
-    "a network plugin's or a mesh's policy names the port of the app by its number: use the port name there or, where the policy does not concern this pod, set the annotation spa-reloader.io/capture: name",
+  ...policies,
 } as const satisfies Record<string, string>
 export type Reason = keyof typeof reasons
 
@@ -49,10 +54,7 @@ export const warnings = {
   'bad-option': 'an annotation has a value that does not fit this pod, so its default applies',
   bypassed:
     'a Service targets the port by its number, so its traffic does not pass the sidecar: use the port name',
-  'numeric-policy':
-    'it allows the port of the app by its number, and drops what goes to the sidecar: allow the port by its name, or restart the Deployment, whose new pods are then left as they are',
-  'other-policy':
-    'it names the port of the app by its number, and may drop what goes to the sidecar: use the port name, or restart the Deployment, whose new pods are then left as they are',
+  ...policies,
 } as const satisfies Record<string, string>
 
 export interface Warning {

@@ -9,18 +9,10 @@ import { refusal } from '../release/api.ts'
 import { watchResource } from '../release/watch.ts'
 import type { Watch } from '../release/watch.ts'
 import { list } from './pod.ts'
-import { parseNetworkPolicy, parseOtherPolicy } from './policy.ts'
+import { otherKinds, parseNetworkPolicy, parseOtherPolicy } from './policy.ts'
 import type { NetworkPolicy, OtherPolicy, Policy } from './policy.ts'
 
-/** Those whose rules name ports: API group → resources. The webhook's ClusterRole lists the same. */
-const otherKinds: Record<string, readonly string[]> = {
-  'cilium.io': ['ciliumnetworkpolicies', 'ciliumclusterwidenetworkpolicies'],
-  'crd.projectcalico.org': ['networkpolicies', 'globalnetworkpolicies'],
-  'crd.antrea.io': ['networkpolicies', 'clusternetworkpolicies'],
-  'policy.networking.k8s.io': ['adminnetworkpolicies', 'baselineadminnetworkpolicies'],
-  'security.istio.io': ['authorizationpolicies'],
-  'policy.linkerd.io': ['servers'],
-}
+export const networkPoliciesPath = '/apis/networking.k8s.io/v1/networkpolicies'
 
 export interface Policies {
   /** Resolves when every kind has been listed, or has refused to be. */
@@ -41,7 +33,7 @@ export function watchPolicies({ api, log, onMoved, discoverMs = 600_000 }: Polic
   const network = watchResource<NetworkPolicy>({
     api,
     log,
-    path: '/apis/networking.k8s.io/v1/networkpolicies',
+    path: networkPoliciesPath,
     parse: parseNetworkPolicy,
     onChange: ({ object }) => onMoved(object.egress ? '' : object.namespace),
   })
@@ -69,7 +61,7 @@ export function watchPolicies({ api, log, onMoved, discoverMs = 600_000 }: Polic
   /** What cannot be found out counts as not there, and is looked for again. */
   async function discover(): Promise<void> {
     try {
-      const found = await discovered(api)
+      const found = await discoverPolicies(api)
       if (closed) return
       for (const [path, watch] of others)
         if (!found.has(path)) {
@@ -99,8 +91,8 @@ export function watchPolicies({ api, log, onMoved, discoverMs = 600_000 }: Polic
   }
 }
 
-/** The collections of {@link otherKinds} that this API server has: path → kind. */
-async function discovered(api: Api): Promise<Map<string, string>> {
+/** The collections of {@link otherKinds} that this API server has: path → kind. Throws when that cannot be found out. */
+export async function discoverPolicies(api: Api): Promise<Map<string, string>> {
   const found = new Map<string, string>()
   for (const { name, preferredVersion } of list(await read(api, '/apis', 'groups'))) {
     const wanted = isString(name) ? otherKinds[name] : undefined

@@ -58,6 +58,25 @@ interface Term {
   values: string[]
 }
 
+/** Kinds of other people whose rules name ports: API group → resources. The webhook's ClusterRole lists the same. */
+export const otherKinds: Record<string, readonly string[]> = {
+  'cilium.io': ['ciliumnetworkpolicies', 'ciliumclusterwidenetworkpolicies'],
+  'crd.projectcalico.org': ['networkpolicies', 'globalnetworkpolicies'],
+  'crd.antrea.io': ['networkpolicies', 'clusternetworkpolicies'],
+  'policy.networking.k8s.io': ['adminnetworkpolicies', 'baselineadminnetworkpolicies'],
+  'security.istio.io': ['authorizationpolicies'],
+  'policy.linkerd.io': ['servers'],
+}
+
+/** Takes an object of any kind; undefined when it is no policy that we read. */
+export function parsePolicy(raw: Record<string, unknown>): Policy | undefined {
+  const [group = ''] = String(raw.apiVersion).split('/')
+  const kind = String(raw.kind)
+  if (group === 'networking.k8s.io' && kind === 'NetworkPolicy') return parseNetworkPolicy(raw)
+  const isRead = otherKinds[group]?.includes(`${kind.toLowerCase().replace(/y$/, 'ie')}s`)
+  return isRead ? parseOtherPolicy(`${kind}.${group}`, raw) : undefined
+}
+
 export function parseNetworkPolicy(data: unknown): NetworkPolicy | undefined {
   const meta = parseMeta(data)
   if (!meta || !isObject(data)) return undefined

@@ -11,6 +11,7 @@ import {
 } from '../../protocol/names.ts'
 import { refusal } from '../../release/api.ts'
 import { object } from '../../webhook/pod.ts'
+import { otherKinds } from '../../webhook/policy.ts'
 import type { Cluster } from '../cluster.ts'
 import { fail, ok, skip } from './finding.ts'
 import type { Finding } from './finding.ts'
@@ -47,6 +48,21 @@ export const accesses: readonly Access[] = [
     use: 'which container and port of a pod is the app',
   },
   { group: 'apps', resource: 'deployments', verbs: ['list', 'watch'], use: 'how far a rollout is' },
+  {
+    group: 'networking.k8s.io',
+    resource: 'networkpolicies',
+    verbs: ['list', 'watch'],
+    use: 'whether policies let traffic come to the sidecars',
+  },
+  ...Object.entries(otherKinds).flatMap(([group, resources]) =>
+    resources.map(resource => ({
+      group,
+      resource,
+      verbs: ['list', 'watch'],
+      use: 'the same, of a network plugin or a mesh',
+    })),
+  ),
+  { group: '', resource: 'nodes', verbs: ['list'], use: 'whether their kubelets run native sidecars' },
   {
     group: 'apps',
     resource: 'replicasets',

@@ -17,7 +17,12 @@ t.test('each golden is explained in the sentences of its reasons and warnings', 
     for (const { code, subject } of decision.warnings)
       t.match(text, `${code}: ${subject}: ${warnings[code]}`, name)
     if ('skip' in decision)
-      for (const code of decision.skip) t.match(text, `\n${code}: ${reasons[code]}\n`, name)
+      for (const code of decision.skip)
+        t.match(
+          text,
+          `\n${[code, ...(decision.about ? [decision.about] : []), reasons[code]].join(': ')}\n`,
+          name,
+        )
     else {
       t.match(text, `container ${decision.inject.app.container}, port ${decision.inject.app.port}`, name)
       t.match(text, 'missed: ', name)

@@ -34,18 +34,19 @@ spec:
 `
 
 t.test('each golden comes out as from the webhook, or stays and is told why', async t => {
-  for (const { name, pod, expected } of readGoldens()) {
+  for (const { name, pod, settings, expected } of readGoldens()) {
     const input = readFileSync(new URL(`${name}.yaml`, pods), 'utf8')
     const { text, remarks } = injectYaml(input, 'shop', settings)
     const [out] = documents(text)
-    const [golden] = expected as (Raw & { skip?: (keyof typeof reasons)[] })[]
+    const [golden] = expected as (Raw & { skip?: (keyof typeof reasons)[]; about?: string })[]
     const isPod = pod.kind === 'Pod'
     if (golden?.kind === 'Pod') t.same(out, golden, name)
     else {
       t.same(out, pod, name)
+      const about = golden?.about ? `${golden.about}: ` : ''
       for (const code of isPod ? (golden?.skip ?? []) : [])
         t.ok(
-          remarks.some(remark => remark.endsWith(`not injected: ${code}: ${reasons[code]}`)),
+          remarks.some(remark => remark.endsWith(`not injected: ${code}: ${about}${reasons[code]}`)),
           `${name}: ${code}`,
         )
     }

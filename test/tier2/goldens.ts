@@ -80,7 +80,7 @@ t.test(
       t.equal(sidecars.length, 1)
       t.equal(
         sidecars[0]?.image,
-        mirrored(settings),
+        mirrored({ image: settings.image }),
         `${name}: what another webhook made of our container stays`,
       )
       t.ok(list(sidecars[0]?.env).some(({ name }) => name === 'HTTP_PROXY'))

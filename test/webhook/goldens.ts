@@ -13,8 +13,7 @@ import { inject } from '../../webhook/inject.ts'
 import type { Operation } from '../../webhook/patch.ts'
 import { object } from '../../webhook/pod.ts'
 import type { Raw } from '../../webhook/pod.ts'
-import { parseNetworkPolicy, parseOtherPolicy } from '../../webhook/policy.ts'
-import type { Policy } from '../../webhook/policy.ts'
+import { parsePolicy } from '../../webhook/policy.ts'
 
 const folder = new URL('pods/', import.meta.url)
 export const settings: Settings = {
@@ -63,13 +62,6 @@ export function readGolden(name: string): Omit<Golden, 'name'> {
     },
     expected: update ? [] : readDocuments(`${name}.golden.yaml`),
   }
-}
-
-function parsePolicy(document: Raw): Policy | undefined {
-  if (document.kind === 'NetworkPolicy') return parseNetworkPolicy(document)
-  return /^Pod|^Service$|^Namespace$|^Settings$/.test(String(document.kind))
-    ? undefined
-    : parseOtherPolicy(String(document.kind), document)
 }
 
 export const update = process.env['SPA_UPDATE_GOLDENS'] === '1'
