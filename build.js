@@ -16,8 +16,9 @@ const programs = {
   demo: 'demo/main.ts',
   bench: 'bench/main.ts',
   model: 'test/model/walk.ts',
+  manifests: 'test/chart/write.ts',
 }
-const isForDevelopment = name => ['demo', 'bench', 'model'].includes(name)
+const isForDevelopment = name => ['demo', 'bench', 'model', 'manifests'].includes(name)
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const browser = { format: 'iife', target: 'es2020', minify: true }
@@ -26,7 +27,7 @@ const node = {
   format: 'esm',
   target: 'node20',
   keepNames: true,
-  external: ['uWebSockets.js', 'puppeteer-core'],
+  external: ['uWebSockets.js', 'puppeteer-core', 'prettier'],
   define: { VERSION: JSON.stringify(version) },
   // Bundled CommonJS modules call require.
   banner: {

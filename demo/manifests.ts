@@ -1,5 +1,5 @@
-// Installs manifests/ as it is, but for two things: the webhook runs as a process of this machine instead of a Deployment,
-// and there are no rights, since the demo's API server has no users.
+// Installs manifests/ as it is, but for what the demo has no use of: the webhook runs as a process of this machine instead of a Deployment,
+// and there are no rights and policies, since the demo's API server has no users.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,6 +17,10 @@ const leftOut = new Set([
   'ClusterRoleBinding',
   'Role',
   'RoleBinding',
+  'PodDisruptionBudget',
+  'NetworkPolicy',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
 ])
 
 /** Takes the folder. Throws when the API server refuses an object. */

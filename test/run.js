@@ -1,5 +1,5 @@
 // Runs the tests, tier by tier, and ends with one line that counts them: `N passed, N failed`.
-//   1  everything but the folders below, on this Node, and again on the Node of our images; test/peers: other servers
+//   1  everything but the folders below, on this Node, and again on the Node of our images; test/peers: other servers; test/chart: Helm
 //   2  test/tier2: a real API server          3  test/tier3: a real node, our images, a browser
 // What a machine lacks for a tier skips the tier with a line that says so, or fails where SPA_TEST_REQUIRE=1 (as in CI).
 
@@ -36,6 +36,12 @@ const tiers = [
     name: 'tier 1 beside other servers',
     needs: peers,
     run: () => tap(testsIn('test/peers'), ['--jobs=1']),
+  },
+  {
+    tier: '1',
+    name: 'the chart',
+    needs: [...controlPlane, join(cache, `helm-${versionIn('.ci/helm')}/helm`)],
+    run: () => tap(testsIn('test/chart'), ['--jobs=1']),
   },
   {
     tier: '1',
@@ -128,7 +134,7 @@ async function report(lines) {
 }
 
 function unitTests() {
-  return testsIn('test').filter(file => !/^test\/(autobahn|cluster|peers|tier\d)\//.test(file))
+  return testsIn('test').filter(file => !/^test\/(autobahn|chart|cluster|peers|tier\d)\//.test(file))
 }
 
 /** A file that imports tap's `t` is a test; the others are what tests share. */
@@ -143,8 +149,12 @@ function testsIn(folder) {
 }
 
 function kubernetes(...programs) {
-  const version = /^version=(.+)$/m.exec(readFileSync(join(checkout, '.ci/kubernetes'), 'utf8'))?.[1]
+  const version = versionIn('.ci/kubernetes')
   return programs.map(program => join(cache, `kubernetes-${version}`, program))
+}
+
+function versionIn(script) {
+  return /^version=(.+)$/m.exec(readFileSync(join(checkout, script), 'utf8'))?.[1]
 }
 
 function isThere(need) {

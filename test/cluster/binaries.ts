@@ -1,4 +1,4 @@
-// Where .ci/kubernetes has put the Kubernetes programs: a cache outside the checkout, keyed by the version named there.
+// Where .ci/kubernetes and .ci/helm have put their programs: a cache outside the checkout, keyed by the versions named there.
 
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -13,9 +13,16 @@ export const cacheDir = env
   .default(join(env.get('XDG_CACHE_HOME').default(join(homedir(), '.cache')).asString(), 'spa-reloader'))
   .asString()
 
-export const kubernetesVersion =
-  /^version=(.+)$/m.exec(readFileSync(join(checkout, '.ci/kubernetes'), 'utf8'))?.[1] ?? 'unknown'
+export const kubernetesVersion = versionIn('.ci/kubernetes')
 
 export function kubernetesBinary(name: string): string {
   return join(cacheDir, `kubernetes-${kubernetesVersion}`, name)
+}
+
+export function helmBinary(): string {
+  return join(cacheDir, `helm-${versionIn('.ci/helm')}`, 'helm')
+}
+
+function versionIn(script: string): string {
+  return /^version=(.+)$/m.exec(readFileSync(join(checkout, script), 'utf8'))?.[1] ?? 'unknown'
 }

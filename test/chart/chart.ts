@@ -1,0 +1,135 @@
+// The chart renders manifests/, and what its values say.
+
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { parseAllDocuments } from 'yaml'
+import type { KubernetesObject } from '../cluster/api.ts'
+import { helmBinary } from '../cluster/binaries.ts'
+import { run } from '../cluster/process.ts'
+import { chart, renderManifests, template } from './render.ts'
+
+t.test('manifests/ is the chart with its default values (npm run manifests)', async t => {
+  const rendered = await renderManifests()
+  const files = readdirSync('manifests').filter(
+    file => file.endsWith('.yaml') && file !== '00-namespace.yaml',
+  )
+  t.same([...rendered.keys()].sort(), files.sort())
+  for (const [file, text] of rendered) t.equal(readFileSync(join('manifests', file), 'utf8'), text, file)
+})
+
+t.test('helm lint has nothing to say', async t => {
+  t.match(await run(helmBinary(), ['lint', '--strict', chart]), '0 chart(s) failed')
+})
+
+t.test('the versions are those of the package', async t => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+  const text = readFileSync(join(chart, 'Chart.yaml'), 'utf8')
+  t.match(text, `\nversion: ${version}\n`)
+  t.match(text, `\nappVersion: ${version}\n`)
+})
+
+t.test('it can be installed in another namespace, and names it everywhere', async t => {
+  const objects = parse(await template([], 'tools'))
+  const text = JSON.stringify(objects)
+  t.notMatch(text, '"namespace":"spa-reloader"')
+  t.match(text, 'system:serviceaccount:tools:spa-reloader-webhook')
+  const [webhook] = find(objects, 'MutatingWebhookConfiguration').webhooks as Record<string, unknown>[]
+  t.match(JSON.stringify(webhook?.namespaceSelector), '"kube-node-lease","tools"]')
+})
+
+t.test('everything switched on: monitors, rule, dashboard, feed', async t => {
+  const switches = ['podMonitor', 'prometheusRule', 'dashboard', 'feedWatch'].map(
+    name => `${name}.enabled=true`,
+  )
+  const objects = parse(
+    await template(['--set', [...switches, 'podMonitor.labels.release=prometheus'].join(',')]),
+  )
+  const monitors = objects.filter(({ kind }) => kind === 'PodMonitor')
+  t.equal(monitors.length, 2)
+  t.match(monitors, [{ metadata: { labels: { release: 'prometheus' } } }, {}])
+  const { groups } = find(objects, 'PrometheusRule').spec as {
+    groups: { rules: { alert: string; expr: string }[] }[]
+  }
+  t.ok(
+    groups.flatMap(({ rules }) => rules).every(({ alert, expr }) => alert.startsWith('SpaReloader') && expr),
+  )
+  const data = find(objects, 'ConfigMap').data as Record<string, string>
+  t.match(JSON.parse(data['spa-reloader.json'] ?? ''), { title: 'spa-reloader' })
+  t.ok(
+    objects.some(
+      ({ kind, metadata }) => kind === 'ClusterRoleBinding' && metadata.name === 'spa-reloader-feed',
+    ),
+  )
+})
+
+t.test('everything switched off leaves what is needed', async t => {
+  const off = ['podDisruptionBudget', 'networkPolicy', 'admissionPolicy'].map(name => `${name}.enabled=false`)
+  const kinds = parse(await template(['--set', [...off, 'aggregateToView=false'].join(',')])).map(
+    ({ kind }) => kind,
+  )
+  t.same(
+    new Set(kinds),
+    new Set([
+      'ClusterRole',
+      'ClusterRoleBinding',
+      'CustomResourceDefinition',
+      'Deployment',
+      'MutatingWebhookConfiguration',
+      'Role',
+      'RoleBinding',
+      'Service',
+      'ServiceAccount',
+    ]),
+  )
+})
+
+t.test('images, by tag or digest, and what concerns the pods', async t => {
+  const digest = `sha256:${'a'.repeat(64)}`
+  const sets = [
+    'image.repository=registry/webhook,image.tag=v2',
+    `sidecar.image.repository=registry/sidecar,sidecar.image.digest=${digest}`,
+    'sidecar.drainSeconds=0,hostNetwork=true,priorityClassName=system-cluster-critical,imagePullSecrets[0].name=pull',
+    'nodeSelector.pool=system,podLabels.team=web,podAnnotations.note=x',
+  ]
+  const { spec } = find(parse(await template(sets.flatMap(set => ['--set', set]))), 'Deployment')
+  t.match(spec?.template, {
+    metadata: { labels: { team: 'web' }, annotations: { note: 'x' } },
+    spec: {
+      hostNetwork: true,
+      priorityClassName: 'system-cluster-critical',
+      imagePullSecrets: [{ name: 'pull' }],
+      nodeSelector: { pool: 'system' },
+      containers: [{ image: 'registry/webhook:v2' }],
+    },
+  })
+  const text = JSON.stringify(spec)
+  t.match(text, `{"name":"SPA_SIDECAR_IMAGE","value":"registry/sidecar@${digest}"}`)
+  t.match(text, '{"name":"SPA_SIDECAR_DRAIN_SEC","value":"0"}')
+})
+
+t.test('wrong values are refused by name', async t => {
+  const wrongs = {
+    'replicas=0': /replicas/,
+    'imagee.tag=1': /imagee/,
+    'image.digest=latest': /image.*digest/,
+    'sidecar.drainSeconds=-1': /drainSeconds/,
+    'podMonitor.interval=often': /interval/,
+  }
+  for (const [set, name] of Object.entries(wrongs))
+    await t.rejects(template(['--set', set]), { message: name }, set)
+})
+
+t.test('what Helm renders is the same every time: nothing in it is random', async t => {
+  t.equal(await template(), await template())
+})
+
+function parse(text: string): KubernetesObject[] {
+  return parseAllDocuments(text).flatMap(document => (document.toJS() as KubernetesObject | null) ?? [])
+}
+
+function find(objects: readonly KubernetesObject[], wanted: string): KubernetesObject {
+  const found = objects.find(({ kind }) => kind === wanted)
+  if (!found) throw new Error(`no ${wanted} was rendered`)
+  return found
+}

@@ -1,0 +1,35 @@
+// The chart as Helm renders it, and manifests/ made of it. Comments of the templates stay: whoever reads the plain YAML needs them too.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { format } from 'prettier'
+import { helmBinary } from '../cluster/binaries.ts'
+import { run } from '../cluster/process.ts'
+
+export const chart = 'charts/spa-reloader'
+
+/** Takes `--set` and other flags; returns what Helm would install. Rejects with what Helm complains of. */
+export function template(flags: readonly string[] = [], namespace = 'spa-reloader'): Promise<string> {
+  const floor = ['--kube-version', '1.30.0'] // a helm of our own build knows no version by itself
+  return run(helmBinary(), ['template', 'spa-reloader', chart, '--namespace', namespace, ...floor, ...flags])
+}
+
+/** Returns file name → text, one for each template that renders something by default. */
+export async function renderManifests(): Promise<Map<string, string>> {
+  const documents = new Map<string, string[]>()
+  for (const document of (await template()).split(/^---\n/m)) {
+    const [, file = '', body = ''] = /^# Source: .*\/templates\/(\S+)\n([^]*)$/.exec(document) ?? []
+    if (file !== '') documents.set(file, [...(documents.get(file) ?? []), body.trim()])
+  }
+  const files = new Map<string, string>()
+  for (const [file, texts] of documents) {
+    const text = texts.join('\n---\n')
+    files.set(file, await format(text, { parser: 'yaml', singleQuote: true, printWidth: 110 }))
+  }
+  return files
+}
+
+/** For `npm run manifests`. The namespace is not of the chart, and its file stays as it is. */
+export async function writeManifests(): Promise<void> {
+  for (const [file, text] of await renderManifests()) writeFileSync(join('manifests', file), text)
+}
