@@ -1,0 +1,93 @@
+// docs/metrics.md, the dashboard and the alerts speak of the metrics that there are.
+
+import { readFileSync } from 'node:fs'
+import { Registry } from 'prom-client'
+import t from 'tap'
+import { createCounters } from '../sidecar/front/counters.ts'
+import { createMetrics as createSidecarMetrics } from '../sidecar/metrics.ts'
+import type { MetricsOptions } from '../sidecar/metrics.ts'
+import { createMetrics as createWebhookMetrics } from '../webhook/metrics.ts'
+import { releaseState } from './webhook/goldens.ts'
+
+interface Told {
+  name: string
+  type: string
+  help: string
+  labels: string
+}
+
+const webhook = told(await webhookText())
+const sidecar = told(await sidecarText())
+
+t.test('docs/metrics.md lists every metric of ours, with its type, labels and help', async t => {
+  const page = readFileSync('docs/metrics.md', 'utf8')
+  const [, ofWebhook = '', ofSidecar = ''] = page.split(/^## .*$/m)
+  t.same(rows(ofWebhook), webhook.map(row), 'webhook')
+  t.same(rows(ofSidecar), sidecar.map(row), 'sidecar')
+})
+
+t.test('the dashboard and the alerts use metrics and labels that there are', async t => {
+  const types = new Map([...webhook, ...sidecar].map(metric => [metric.name, metric]))
+  for (const file of ['dashboard.json', 'alerts.yaml']) {
+    const text = readFileSync(`charts/spa-reloader/files/${file}`, 'utf8')
+    const uses = [...text.matchAll(/\b(spa_reloader_\w+)(?:\{([^}]*)\})?/g)]
+    t.ok(uses.length > 0, file)
+    for (const [, name = '', selector = ''] of uses) {
+      const metric = types.get(name) ?? types.get(name.replace(/_(bucket|sum|count)$/, ''))
+      t.ok(metric, `${file}: ${name}`)
+      for (const [, label = ''] of selector.matchAll(/(\w+)=/g))
+        t.ok(
+          ['namespace', 'pod', ...(metric?.labels.split(', ') ?? [])].includes(label),
+          `${file}: ${name}: ${label}`,
+        )
+    }
+  }
+})
+
+/** As `/metrics` prints it, with a sample of each metric that has labels. */
+async function webhookText(): Promise<string> {
+  const registry = new Registry()
+  createWebhookMetrics(registry).admitted('skipped', 'no-service', 0.1)
+  return registry.metrics()
+}
+
+async function sidecarText(): Promise<string> {
+  const options = {
+    version: '0.1.0',
+    states: { state: () => releaseState },
+    feeds: { errors: () => [['downward', 1]] },
+    tabs: {
+      pages: () => [['web-5d9fb7c6b8', 3]],
+      count: () => ({ tabs: 3, streams: 1, original: 1 }),
+      counters: {},
+    },
+    memory: { pressure: () => 'none', limitBytes: 1 },
+    front: { counters: createCounters(), cached: () => ({ bytes: 0, entries: 0 }) },
+  }
+  return createSidecarMetrics(options as unknown as MetricsOptions).text()
+}
+
+/** Those of ours; prom-client's own are Node's. */
+function told(text: string): Told[] {
+  return [...text.matchAll(/^# HELP (spa_reloader_\w+) (.+)\n# TYPE \S+ (\w+)\n(.*)/gm)].map(
+    ([, name = '', help = '', type = '', sample = '']) => {
+      const labels = [...(/\{(.*)\}/.exec(sample)?.[1] ?? '').matchAll(/(\w+)="/g)].map(
+        ([, label = '']) => label,
+      )
+      return { name, type, help, labels: labels.filter(label => label !== 'le').join(', ') }
+    },
+  )
+}
+
+function row({ name, type, labels, help }: Told): string {
+  return [`\`${name}\``, type, labels, help].join(' | ')
+}
+
+function rows(section: string): string[] {
+  return [...section.matchAll(/^\| (`spa_reloader_.+?) \|$/gm)].map(([, cells = '']) =>
+    cells
+      .split('|')
+      .map(cell => cell.trim())
+      .join(' | '),
+  )
+}
