@@ -105,6 +105,10 @@ function planned(plan: Plan, { image = 'not known' }: Facts): string[] {
 const captures: Record<Plan['capture'], (front: number, app: Plan['app']) => string> = {
   name: (front, { port, portName }) =>
     `name: the port name ${portName} leads to the sidecar at ${front}, and from there to ${port}; probes and hooks stay with ${port}`,
+  env: (front, { container }) =>
+    `env: container ${container} is told another port by its variable PORT, and the sidecar takes ${front} once the app has moved`,
+  redirect: (front, { port }) =>
+    `redirect: what comes from outside for ${port} is led to the sidecar at ${front}`,
 }
 
 function routing({ capture, front }: Pick<Plan, 'capture' | 'front'>, app: Plan['app']): string[] {

@@ -4,6 +4,7 @@
 export const group = 'spa-reloader.io'
 export const systemNamespace = 'spa-reloader'
 export const containerName = 'spa-reloader'
+export const redirectContainerName = 'spa-reloader-redirect'
 export const webhookConfigurationName = '0-spa-reloader' // sorts first: webhooks run in the order of their names
 export const webhookName = 'inject.spa-reloader.io'
 export const webhookServiceName = 'spa-reloader-webhook'
@@ -18,6 +19,8 @@ export const label = {
   injected: 'spa-reloader.io/injected',
   /** On a Pod, written by the Deployment controller: names the ReplicaSet's template. */
   podTemplateHash: 'pod-template-hash',
+  /** Kubernetes' own, on a Namespace: which pods it admits. */
+  podSecurity: 'pod-security.kubernetes.io/enforce',
 } as const
 
 /** Options: on the pod template, or on the Namespace as defaults for all of its pods. */
@@ -26,7 +29,7 @@ export const option = {
   container: 'spa-reloader.io/container',
   /** The app's port, by name or number. Default: the one that the Service targets. */
   port: 'spa-reloader.io/port',
-  /** `name` or `none`. Default: what fits. */
+  /** `name`, `env`, `redirect` or `none`. Default: `auto`, the first that fits. */
   capture: 'spa-reloader.io/capture',
   /** Containers, separated by commas, whose images make the version. Default: the app's, and the init containers that bring its files. */
   version: 'spa-reloader.io/version',
@@ -68,6 +71,8 @@ export const port = {
   standalone: 8080,
   front: 14020,
   admin: 14021,
+  /** Where an app is sent by its variable PORT. */
+  moved: 14022,
   webhook: 10250,
   webhookMetrics: 9464,
 } as const
@@ -82,6 +87,7 @@ export const sidecarEnv = {
   appPort: 'SPA_APP_PORT',
   frontPort: 'SPA_FRONT_PORT',
   adminPort: 'SPA_ADMIN_PORT',
+  capture: 'SPA_CAPTURE',
   listenAddress: 'SPA_LISTEN_ADDRESS',
   podDir: 'SPA_POD_DIR',
   runDir: 'SPA_RUN_DIR',
@@ -120,6 +126,8 @@ export const standaloneEnv = {
 export const webhookEnv = {
   sidecarImage: 'SPA_SIDECAR_IMAGE',
   sidecarDrainSec: 'SPA_SIDECAR_DRAIN_SEC',
+  redirect: 'SPA_REDIRECT',
+  redirectImage: 'SPA_REDIRECT_IMAGE',
   sidecarForm: 'SPA_SIDECAR_FORM',
   imagePullSecrets: 'SPA_IMAGE_PULL_SECRETS',
   systemNamespace: 'SPA_SYSTEM_NAMESPACE',

@@ -16,6 +16,7 @@ export interface Config extends Limits, Serving {
   podIP: string
   appPort: number
   frontPort: number
+  capture: 'name' | 'env' | 'redirect'
   podDir: string
   runDir: string
   feed: 'downward' | 'watch'
@@ -59,6 +60,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     podIP: required(sidecarEnv.podIP).asAddress(),
     appPort: required(sidecarEnv.appPort).asNumberBetween(1, 65_535),
     frontPort: optional(sidecarEnv.frontPort, `${port.front}`).asNumberBetween(1, 65_535),
+    capture: optional(sidecarEnv.capture, 'name').asEnum(['name', 'env', 'redirect']),
     ...readServing(environment, '6000'), // what fits into the container's memory limit
     podDir: optional(sidecarEnv.podDir, file.podDir).asString(),
     runDir: readRunDir(environment),

@@ -17,6 +17,8 @@ import { createFront } from './front/front.ts'
 import { pageIdentity, pageMeta, pageTag } from './identity.ts'
 import { createCollector, createMemory, createUsedBytes, memoryLimit } from './memory.ts'
 import { createMetrics } from './metrics.ts'
+import { keepRedirect } from './redirect.ts'
+import type { Redirect } from './redirect.ts'
 import { createVersionServer } from './server/server.ts'
 import { followSwitch } from './switch.ts'
 import { surviveErrors } from './uncaught.ts'
@@ -76,6 +78,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
   const front = createFront({
     listen: { port: config.frontPort, ...(listenAddress && { address: listenAddress }) },
     app: { host: podIP, port: appPort },
+    mayStay: config.capture === 'env',
     versionSocket,
     serverTiming: () => pageIdentity(name, hash, current.state()),
     stamp: () => pageMeta(name, hash, current.state()),
@@ -91,13 +94,14 @@ async function run(config: Config): Promise<() => Promise<void>> {
     log,
     ...(config.accessLog === 'json' && { accessLog: createLog({}, accessLines.add) }),
   })
+  let redirect: Redirect | undefined
   const metrics = createMetrics({
     version: VERSION,
     states: current,
     feeds,
     tabs: server.tabs,
     memory,
-    front,
+    front: { ...front, isPassive: () => front.isPassive() || redirect?.isMissing() === true },
   })
   const admin = createAdmin({ address: listenAddress, port: config.adminPort, unready, metrics })
   const drain = createDrain({ front, server, drainMs, log })
@@ -108,6 +112,8 @@ async function run(config: Config): Promise<() => Promise<void>> {
   feeds.open()
   await Promise.all([server.open(), drainSocket.open(), admin.open()])
   await front.open()
+  if (config.capture === 'redirect')
+    redirect = keepRedirect({ port: appPort, isListening: front.isListening, log })
   memory.open()
   surviveErrors(process, log, () => process.exit(1))
   log('sidecar started', { version: VERSION, ms: Math.round(performance.now()) })
@@ -116,11 +122,13 @@ async function run(config: Config): Promise<() => Promise<void>> {
   async function unready(): Promise<string | undefined> {
     if (!server.isOpen()) return 'the version server does not listen'
     if (!(await front.look())) return 'the app listens and the front does not'
+    await redirect?.renew() // no traffic before it is in force
     return undefined
   }
 
   async function endInOrder(): Promise<void> {
     await drain.end()
+    redirect?.close()
     drainSocket.close()
     unfollow()
     feeds.close()

@@ -23,7 +23,7 @@ export interface MetricsOptions {
   tabs: VersionServer['tabs']
   memory: Pick<Memory, 'pressure' | 'limitBytes'>
   /** There is none in the standalone mode. */
-  front?: Pick<Front, 'counters' | 'cached'>
+  front?: Pick<Front, 'counters' | 'cached' | 'isPassive'>
 }
 
 const frontCounters = [
@@ -88,8 +88,11 @@ export function createMetrics({ version, states, feeds, tabs, memory, front }: M
   if (front) tellFront(front)
   return { text: () => registry.metrics(), contentType: registry.contentType }
 
-  function tellFront({ counters: front, cached }: Pick<Front, 'counters' | 'cached'>): void {
+  function tellFront({ counters: front, cached, isPassive }: NonNullable<MetricsOptions['front']>): void {
     gauge('front_open', 'Client connections that are open.', () => front.open)
+    gauge('front_passive', '1 when the app has stayed on the port that the front was to take.', () =>
+      Number(isPassive()),
+    )
     gauge('front_cached_bytes', "What is in memory of the app's assets.", () => cached().bytes)
     gauge('front_cached_entries', 'Answers in memory.', () => cached().entries)
     for (const [name, key, help] of frontCounters) counter(`front_${name}_total`, help, () => front[key])

@@ -111,7 +111,8 @@ t.test('the version is the same everywhere', async t => {
       readFileSync(file, 'utf8'),
     ),
   ].join('\n')
-  for (const [, tag] of text.matchAll(/spa-reloader-(?:webhook|sidecar):(\d[^\s"]*)/g)) t.equal(tag, version)
+  for (const [, tag] of text.matchAll(/spa-reloader-(?:webhook|sidecar|redirect):(\d[^\s"]*)/g))
+    t.equal(tag, version)
 })
 
 function leaves(value: unknown): (string | number)[] {

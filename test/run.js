@@ -23,7 +23,7 @@ const controlPlane = [
   'etcd',
   ...kubernetes('kube-apiserver', 'kube-controller-manager', 'kubectl'),
 ]
-const namespaces = ['unshare', 'nsenter', 'ip', 'iptables', 'conntrack', '/usr/lib/cni/bridge']
+const namespaces = ['unshare', 'nsenter', 'ip', 'iptables', 'conntrack', 'nft', '/usr/lib/cni/bridge']
 const containers = ['containerd', 'runc', 'docker-registry', '/bin/busybox']
 const nodePrograms = kubernetes('kube-scheduler', 'kubelet', 'kube-proxy')
 const browsers = ['chromium', 'firefox-esr', 'WebKitWebDriver', 'Xvfb']

@@ -127,8 +127,8 @@ function fieldsOf(outcome: Admitted['outcome']): Fields {
   const warnings = outcome.warnings.map(({ code, subject }) => `${code} ${subject}`).join(', ') || undefined
   if ('skip' in outcome)
     return { deployment, reason: outcome.skip.join(', '), about: outcome.about, warnings }
-  const { app, front } = outcome.inject
-  return { deployment, container: app.container, port: app.port, front, warnings }
+  const { app, capture, front } = outcome.inject
+  return { deployment, container: app.container, port: app.port, capture, front, warnings }
 }
 
 function reviewAnswer(uid: string, { result, reason, patch }: Admitted): ReviewAnswer {

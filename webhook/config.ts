@@ -2,12 +2,18 @@
 
 import env from 'env-var'
 import { port, systemNamespace, webhookEnv } from '../protocol/names.ts'
+import { redirectSettings } from './capture-redirect.ts'
+import type { RedirectSetting } from './capture-redirect.ts'
 
 export interface Config {
   /** The sidecar's image, as it is written into pods. */
   sidecarImage: string
   /** Overrides how long sidecars drain, in seconds; 0 switches draining off. Undefined: by the pod's own grace period. */
   sidecarDrainSec: number | undefined
+  /** Where capture `redirect` may be used. */
+  redirect: RedirectSetting
+  /** The image of its init container; there is one unless it is off. */
+  redirectImage: string | undefined
   /** A native sidecar (an init container that goes on running) or a plain container. `auto`: native where every kubelet knows it well. */
   sidecarForm: 'auto' | 'native' | 'plain'
   /** Names of Secrets that the pods' namespaces have, for pulling the sidecar's image. */
@@ -25,9 +31,19 @@ export interface Config {
 /** Takes the environment. Throws an error that names the variable when one is missing or wrong. */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const variables = env.from(environment)
+  const redirect = variables
+    .get(webhookEnv.redirect)
+    .default('off')
+    .asEnum([...redirectSettings])
+  const redirectImage = variables
+    .get(webhookEnv.redirectImage)
+    .required(redirect !== 'off')
+    .asString()
   return Object.freeze({
     sidecarImage: variables.get(webhookEnv.sidecarImage).required().asString(),
     sidecarDrainSec: variables.get(webhookEnv.sidecarDrainSec).asIntPositive(),
+    redirect,
+    redirectImage,
     sidecarForm: variables.get(webhookEnv.sidecarForm).default('auto').asEnum(['auto', 'native', 'plain']),
     imagePullSecrets: secretNames(variables.get(webhookEnv.imagePullSecrets).default('').asArray()),
     systemNamespace: variables.get(webhookEnv.systemNamespace).default(systemNamespace).asString(),

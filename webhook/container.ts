@@ -1,7 +1,14 @@
 // The container and the volumes that are added to a pod. They pass Pod Security `restricted`, and a quota that the app passes.
 // The pod's ServiceAccount token is kept out: whoever breaks into a public-facing sidecar finds nothing. Only feed `watch` needs one.
 
-import { containerName, file, label, annotation, sidecarEnv } from '../protocol/names.ts'
+import {
+  containerName,
+  file,
+  label,
+  annotation,
+  redirectContainerName,
+  sidecarEnv,
+} from '../protocol/names.ts'
 import { isObject, isString } from '../protocol/release.ts'
 import type { Plan } from './plan.ts'
 import { list, object } from './pod.ts'
@@ -13,6 +20,8 @@ export interface Settings {
   image: string
   /** Overrides how long it drains, in seconds. */
   drainSec: number | undefined
+  /** Of the init container of capture `redirect`. */
+  redirectImage?: string | undefined
   /** Names of Secrets, for pulling the image. */
   pullSecrets: readonly string[]
   /** Whether new sidecars are native: asked for each pod. */
@@ -69,8 +78,7 @@ export function sidecarContainer(
     volumeMounts: [
       { name: volume.pod, mountPath: file.podDir, readOnly: true },
       { name: volume.run, mountPath: file.runDir },
-      // The ServiceAccount plugin runs again after us and mounts the token into each container, unless something is mounted there.
-      { name: secretsVolume(plan), mountPath: secretsDir, readOnly: true },
+      secretsMount(plan),
     ],
   }
 }
@@ -128,6 +136,11 @@ export function sidecarVolumes(plan: Plan): Raw[] {
   ]
 }
 
+/** The ServiceAccount plugin runs again after us and mounts the token into each container, unless something is mounted there. */
+export function secretsMount(plan: Plan): Raw {
+  return { name: secretsVolume(plan), mountPath: secretsDir, readOnly: true }
+}
+
 function secretsVolume({ feed }: Plan): string {
   return feed === 'watch' ? volume.token : volume.noToken
 }
@@ -145,15 +158,16 @@ const token = {
 }
 
 function environment(plan: Plan, drainSec: number): Raw[] {
-  const { name, app, front, admin, feed, expose, forwarded, revalidate, missing, page, cache, accessLog } =
-    plan
+  const { name, app, capture, front, moved, admin, feed } = plan
+  const { expose, forwarded, revalidate, missing, page, cache, accessLog } = plan
   const literals = {
     [sidecarEnv.mode]: 'sidecar',
     [sidecarEnv.name]: name,
-    [sidecarEnv.appPort]: app.port,
+    [sidecarEnv.appPort]: moved ?? app.port,
     [sidecarEnv.frontPort]: front,
     [sidecarEnv.adminPort]: admin,
     [sidecarEnv.drainSec]: drainSec,
+    ...(capture !== 'name' && { [sidecarEnv.capture]: capture }),
     ...(feed !== 'downward' && { [sidecarEnv.feed]: feed }),
     ...(expose !== 'image' && { [sidecarEnv.expose]: expose }),
     ...(forwarded !== 'add' && { [sidecarEnv.forwarded]: forwarded }),
@@ -185,9 +199,9 @@ function drainSecOf(pod: Raw): number {
  * Requests always, or autoscaling by utilisation fails for the whole pod. Guaranteed pods stay Guaranteed. A CPU limit only where each
  * container has one: such a namespace may have a quota that asks for it, elsewhere it would only slow the app's traffic down.
  */
-export function sidecarResources(pod: Raw, { feed }: Plan): Raw {
+export function resources(pod: Raw, { idle, most }: Needs): Raw {
   const { containers, initContainers, resources } = object(pod.spec)
-  const others = [...list(containers), ...list(initContainers)]
+  const others = [...list(containers), ...list(initContainers)].filter(({ name }) => !ours.includes(name))
   // What is said for the whole pod goes before what its containers say (KEP-2837).
   const told = isObject(resources) ? [object(pod.spec)] : others
   const isLimited = told.every(container => limitsOf(container).cpu !== undefined)
@@ -198,12 +212,23 @@ export function sidecarResources(pod: Raw, { feed }: Plan): Raw {
       return limit !== undefined && (requestsOf(container)[kind] ?? limit) === limit
     }),
   )
+  const limits = { ...(isLimited && { cpu: '250m' }), memory: most }
+  return { requests: isGuaranteed ? limits : { cpu: '10m', memory: idle }, limits }
+}
+
+const ours: unknown[] = [containerName, redirectContainerName]
+
+/** Memory, as quantities. */
+interface Needs {
+  idle: string
+  most: string
+}
+
+export function needs({ feed }: Plan): Needs {
   // 69 MiB idle on Node 24, 7 KiB for each of the 6,000 tabs that it takes by default, 16 MiB of assets, 28 under load, and 8 for the
   // preStop program at the end (bench/README.md).
   // The client of the API server takes 20 MiB (seen).
-  const [idle, most] = feed === 'watch' ? ['96Mi', '224Mi'] : ['64Mi', '192Mi']
-  const limits = { ...(isLimited && { cpu: '250m' }), memory: most }
-  return { requests: isGuaranteed ? limits : { cpu: '10m', memory: idle }, limits }
+  return feed === 'watch' ? { idle: '96Mi', most: '224Mi' } : { idle: '64Mi', most: '192Mi' }
 }
 
 /**

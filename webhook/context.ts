@@ -2,6 +2,8 @@
 // its first pods often come right behind the label.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { redirectIn } from './capture-redirect.ts'
+import type { RedirectSetting } from './capture-redirect.ts'
 import type { Controller } from './controller.ts'
 import type { Context } from './decide.ts'
 
@@ -12,6 +14,7 @@ export async function contextOf(
   controller: Controller,
   namespace: string,
   limitMs: number,
+  redirect: RedirectSetting = 'off',
 ): Promise<Context> {
   const end = Date.now() + limitMs
   let watched = controller.namespace(namespace)
@@ -22,5 +25,6 @@ export async function contextOf(
   }
   await Promise.all([watched.synced, controller.synced])
   const { services, state } = watched
-  return { ...controller.around(namespace), services: services(), release: state }
+  const around = controller.around(namespace)
+  return { ...around, services: services(), release: state, redirect: redirectIn(redirect, around) }
 }

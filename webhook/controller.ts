@@ -29,7 +29,7 @@ export interface Controller {
   /** Undefined when it does not carry the label, or when we have not heard of it yet. */
   namespace(name: string): WatchedNamespace | undefined
   /** What is known of a namespace besides what is in it. */
-  around(name: string): Omit<Context, 'services' | 'release'>
+  around(name: string): Omit<Context, 'services' | 'release' | 'redirect'>
   /** It is us who write now: everything is looked at again. */
   lookAgain(): void
   close(): Promise<void>

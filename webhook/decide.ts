@@ -1,14 +1,26 @@
 // Whether a new pod gets the sidecar, and how. Pure, and every refusal has a name and a sentence that says what to do.
 // It may be asked about a pod that it has changed before (reinvocationPolicy IfNeeded), and then decides on the pod as it was.
 
-import { annotation, containerName, label, option, port } from '../protocol/names.ts'
+import { annotation, containerName, label, option, port, redirectContainerName } from '../protocol/names.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 import { appOptions, findApp, kindOf, namedContainers, routesOf } from '../release/app.ts'
 import type { App, Route } from '../release/app.ts'
 import { parsePodSpec } from '../release/objects.ts'
 import type { PodSpec, Service } from '../release/objects.ts'
+import { bypasses, captureOf, captures } from './capture.ts'
+import type { Capture } from './capture.ts'
+import type { Redirect } from './capture-redirect.ts'
 import { volume } from './container.ts'
-import { containersOf, deploymentOf, isReplicaSet, list, object, parseNewPod, portsOf } from './pod.ts'
+import {
+  containersOf,
+  deploymentOf,
+  hasSidecar,
+  isReplicaSet,
+  list,
+  object,
+  parseNewPod,
+  portsOf,
+} from './pod.ts'
 import type { Plan } from './plan.ts'
 import type { NewPod, Raw } from './pod.ts'
 import { obstacles } from './reach.ts'
@@ -42,6 +54,9 @@ export const reasons = {
     'by its appProtocol or name the port does not speak HTTP/1.x in the clear, so there is nothing to add to it',
   'numeric-target':
     'the Service targets a port number: give the container port a name, and use that name as targetPort',
+  'pod-security':
+    'the Service targets a port number, and the namespace is not known to admit the init container that would redirect it: give the ' +
+    'container port a name, and use that name as targetPort',
   'port-without-name':
     'the port of the app has no name: name it in the container, and use that name as targetPort',
   'host-port': 'the port of the app has a hostPort, which would lead to the sidecar',
@@ -77,11 +92,12 @@ export interface Context extends Around {
   services: readonly Service[]
   /** The last known release state of a Deployment. */
   release: (deployment: string) => ReleaseState | undefined
+  redirect?: Redirect
 }
 
 /** Takes the raw pod as the API server sends it. */
 export function decide(raw: unknown, context: Context): Decision {
-  const { annotations, services, release } = context
+  const { annotations, services, release, redirect } = context
   const pod = parseNewPod(raw)
   if (!pod) return { skip: ['not-a-pod'], deployment: undefined, warnings: [] }
   const before = parseStatus(pod.annotations[annotation.status])
@@ -91,8 +107,9 @@ export function decide(raw: unknown, context: Context): Decision {
   const skip = (...skip: Reason[]): Decision => ({ skip, deployment: name, warnings })
 
   const unfit = unfitness(pod, before)
-  if (options.capture === 'none') unfit.push('capture-none')
-  if (unfit.length > 0 || name === undefined) return skip(...unfit)
+  const { capture: choice } = options
+  if (choice === 'none') unfit.push('capture-none')
+  if (unfit.length > 0 || name === undefined || choice === 'none') return skip(...unfit)
 
   const original = { labels: pod.labels, spec: specBefore(pod.spec, before) }
   const found = findApp(original, services, appOptions(pod.annotations, annotations))
@@ -102,26 +119,40 @@ export function decide(raw: unknown, context: Context): Decision {
   const version = pod.annotations[option.version]
   if (version !== undefined && !namedContainers(original.spec, version))
     warnings.push(badOption(option.version))
-  if ('none' in found) return skip(found.none)
+  const app = 'app' in found ? found.app : appBefore(original.spec, hasSidecar(pod.raw) ? before : undefined)
+  if (!app) return skip('none' in found ? found.none : 'port-not-found')
 
-  const { app } = found
   const routes = routesOf(original, services).filter(route => leadsTo(app, route))
-  const problem = captureProblem(app, routes, pod.raw)
+  const problem = portProblem(app, routes, pod.raw)
   if (problem) return skip(problem)
-  const ports = freePorts([...declaredPorts(original.spec), ...declaredPorts(initSpec(pod.raw))])
+  const declared = [...declaredPorts(original.spec), ...declaredPorts(initSpec(pod.raw))]
+  const ports = freePorts([...declared, app.port])
   if (!ports) return skip('no-free-port')
 
   const inTheWay = obstacles(original, { app, front: ports.front }, context)
   const [obstacle] = inTheWay
-  if (obstacle && !isNameAsked(pod.annotations, annotations))
+  // Whoever asks for it knows what the policies do.
+  const isDropped = obstacle !== undefined && choice !== 'name'
+  const situation = { pod, app, routes, before, redirect, isDropped }
+  const capture = captureOf(choice, situation)
+  if (!capture && isDropped && captureOf(choice, { ...situation, isDropped: false }))
     return { ...skip(obstacle.code), about: obstacle.subject }
-  warnings.push(...inTheWay.filter(({ code }) => code === 'numeric-policy'), ...bypassing(app, routes))
+  if (!capture && redirect === 'refused' && routes.length > 0) return skip('pod-security')
+  if (!capture) return skip(routes.length > 0 ? 'numeric-target' : 'port-without-name')
+
+  // Here too, a default of the namespace need not fit.
+  if (choice !== 'auto' && choice !== capture && Object.hasOwn(pod.annotations, option.capture))
+    warnings.push(badOption(option.capture))
+  if (capture === 'name') warnings.push(...inTheWay.filter(({ code }) => code === 'numeric-policy'))
+  warnings.push(...bypassing(capture, app, routes))
   return {
     inject: {
       name,
       app,
-      capture: 'name',
-      ...ports,
+      capture,
+      front: capture === 'env' ? app.port : ports.front,
+      moved: capture === 'env' ? ports.moved : undefined,
+      admin: ports.admin,
       feed: options.feed,
       expose: options.expose,
       forwarded: options.forwarded,
@@ -148,18 +179,20 @@ function unfitness({ labels, hostNetwork, windows, owner, raw, spec }: NewPod, b
   else if (!deploymentOf({ owner, labels })) unfit.push('not-owned-by-deployment')
   const { initContainers, volumes } = object(raw.spec)
   const names = [...spec.containers, ...list(initContainers), ...list(volumes)].map(({ name }) => name)
-  const ours: unknown[] = [containerName, ...Object.values(volume)]
+  const ours: unknown[] = [containerName, redirectContainerName, ...Object.values(volume)]
   if (!before && names.some(name => ours.includes(name))) unfit.push('already-injected')
   return unfit
 }
 
-/** What keeps capture `name` from working. */
-function captureProblem(app: App, routes: readonly Route[], raw: Raw): Reason | undefined {
+/** What keeps any front from standing before that port. */
+function portProblem(app: App, routes: readonly Route[], raw: Raw): Reason | undefined {
   if (kindOf(app, routes[0]?.servicePort) === 'other') return 'not-http'
-  if (routes.length > 0 && !routes.some(route => isCaptured(app, route))) return 'numeric-target'
-  if (app.portName === '') return 'port-without-name'
   const container = containersOf(raw).find(({ container }) => container.name === app.container)?.container
-  const declared = container && portsOf(container).find(({ port }) => port.name === app.portName)
+  const declared =
+    container &&
+    portsOf(container).find(({ port }) =>
+      app.portName === '' ? port.containerPort === app.port : port.name === app.portName,
+    )
   return Number(declared?.port.hostPort ?? 0) > 0 ? 'host-port' : undefined
 }
 
@@ -168,19 +201,9 @@ export function leadsTo(app: App, route: Route): boolean {
 }
 
 /** The Services on whose routes the traffic does not pass the front. */
-export function bypassing(app: App, routes: readonly Route[]): Warning[] {
-  const services = routes.filter(route => !isCaptured(app, route)).map(({ service }) => service)
+export function bypassing(capture: Capture, app: App, routes: readonly Route[]): Warning[] {
+  const services = bypasses(capture, { app, routes }).map(({ service }) => service)
   return [...new Set(services)].map(subject => ({ code: 'bypassed', subject }))
-}
-
-/** Whoever writes it knows what the policies do. The pod's annotation goes before the Namespace's. */
-export function isNameAsked(own: Record<string, string>, defaults: Record<string, string>): boolean {
-  return (own[option.capture] ?? defaults[option.capture]) === 'name'
-}
-
-/** The port name that the Service asks for is the one that will lead to the front. */
-function isCaptured(app: App, route: Route): boolean {
-  return route.byName && route.app.portName === app.portName
 }
 
 /** The containers as they were before we changed them, and as others have changed them since. */
@@ -204,6 +227,13 @@ export function specBefore(spec: PodSpec, before: Status | undefined): PodSpec {
   }
 }
 
+/** A port that is not declared is the only container's, until another webhook adds one. */
+function appBefore({ containers }: PodSpec, before: Status | undefined): App | undefined {
+  if (!before || !containers.some(({ name }) => name === before.container)) return undefined
+  const { container, port, portName } = before
+  return { container, port, portName }
+}
+
 /** Of native sidecars, too, but of our own. */
 function initSpec(raw: Raw): PodSpec {
   const { initContainers } = object(raw.spec)
@@ -217,10 +247,11 @@ function declaredPorts({ containers }: PodSpec): number[] {
 const maxTries = 100
 
 /** Ours by default, else the next that no container declares. */
-function freePorts(declared: readonly number[]): { front: number; admin: number } | undefined {
-  const front = nextFree(port.front, declared)
-  const admin = front && nextFree(port.admin, [...declared, front])
-  return front && admin ? { front, admin } : undefined
+function freePorts(taken: readonly number[]): { front: number; admin: number; moved: number } | undefined {
+  const front = nextFree(port.front, taken)
+  const admin = front && nextFree(port.admin, [...taken, front])
+  const moved = front && admin && nextFree(port.moved, [...taken, front, admin])
+  return front && admin && moved ? { front, admin, moved } : undefined
 }
 
 function nextFree(from: number, taken: readonly number[]): number | undefined {
@@ -228,7 +259,7 @@ function nextFree(from: number, taken: readonly number[]): number | undefined {
 }
 
 interface Options {
-  capture: 'name' | 'none'
+  capture: 'auto' | Capture | 'none'
   feed: 'downward' | 'watch'
   expose: 'image' | 'id'
   forwarded: 'add' | 'off'
@@ -246,7 +277,7 @@ function readOptions(
   warnings: Warning[],
 ): Options {
   return {
-    capture: read(option.capture, ['name', 'none']),
+    capture: read(option.capture, ['auto', ...captures, 'none']),
     feed: read(option.feed, ['downward', 'watch']),
     expose: read(option.expose, ['image', 'id']),
     forwarded: read(option.forwarded, ['add', 'off']),

@@ -5,7 +5,9 @@ import { createHash } from 'node:crypto'
 import { annotation, containerName, label } from '../protocol/names.ts'
 import { compareStates, formatReleaseState, isObject } from '../protocol/release.ts'
 import type { ReleaseState } from '../protocol/release.ts'
-import { podResources, sidecarContainer, sidecarResources, sidecarVolumes } from './container.ts'
+import { moveApp } from './capture-env.ts'
+import { placeRedirect, redirectContainer } from './capture-redirect.ts'
+import { needs, podResources, resources, sidecarContainer, sidecarVolumes } from './container.ts'
 import type { Settings, SidecarList } from './container.ts'
 import { append, replace, setMembers } from './patch.ts'
 import type { Operation, Path } from './patch.ts'
@@ -23,7 +25,8 @@ export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
   const where = present?.where ?? (settings.isNative() ? 'initContainers' : 'containers')
   const isBehindMesh = present ? hasExecProbe(present) : hasMesh(pod)
   const sidecar = sidecarContainer(pod, plan, settings, { where, isBehindMesh })
-  const probes = namedPorts(app.container, plan)
+  const redirect = redirectContainer(plan, settings.redirectImage)
+  const probes = plan.capture === 'name' ? namedPorts(app.container, plan) : []
   const status: Status = {
     name: plan.name,
     container: plan.app.container,
@@ -31,22 +34,28 @@ export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
     portName: plan.app.portName,
     capture: plan.capture,
     front: plan.front,
+    moved: plan.moved,
     admin: plan.admin,
     image: settings.image,
-    spec: createHash('sha256').update(JSON.stringify(sidecar)).digest('hex').slice(0, 10),
+    spec: createHash('sha256')
+      .update(JSON.stringify(redirect ? [sidecar, redirect] : sidecar))
+      .digest('hex')
+      .slice(0, 10),
     original: {
       ...(present && plan.before?.original), // a mesh may have taken those probes over since
       ...Object.fromEntries(probes.map(({ path }) => [path.join('.'), plan.app.portName])),
     },
   }
   const at = ['spec', 'containers', app.index]
+  const isUnchanged = status.spec === plan.before?.spec
   return [
     ...writeMetadata(pod, plan, status),
     ...probes.flatMap(({ path, port }) => replace([...at, ...path], port, plan.app.port)),
-    ...movePort(at, app.container, plan),
+    ...(plan.capture === 'name' ? movePort(at, app.container, plan) : moveApp(pod, at, app.container, plan)),
     ...(present
-      ? changeContainer(present, sidecar, status, plan.before)
-      : addContainer(pod, where, { ...sidecar, resources: sidecarResources(pod, plan) })),
+      ? changeContainer(present, sidecar, isUnchanged, plan.before)
+      : addContainer(pod, where, { ...sidecar, resources: resources(pod, needs(plan)) })),
+    ...placeRedirect(pod, redirect, isUnchanged),
     ...addVolumes(pod, plan),
     ...addPullSecrets(pod, settings),
   ]
@@ -151,10 +160,10 @@ function addContainer(pod: Raw, where: SidecarList, sidecar: Raw): Operation[] {
 function changeContainer(
   { where, index, container }: Present,
   sidecar: Raw,
-  { spec }: Status,
+  isUnchanged: boolean,
   before: Status | undefined,
 ): Operation[] {
-  if (spec === before?.spec) return []
+  if (isUnchanged) return []
   const ours = Object.entries(sidecar).filter(([key]) => !isTheirs(key))
   return setMembers(['spec', where, index], container, Object.fromEntries(ours))
 

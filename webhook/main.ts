@@ -67,10 +67,11 @@ async function main(): Promise<void> {
       settings: {
         image: config.sidecarImage,
         drainSec: config.sidecarDrainSec,
+        redirectImage: config.redirectImage,
         pullSecrets: config.imagePullSecrets,
         isNative,
       },
-      context: namespace => contextOf(controller, namespace, contextMs),
+      context: namespace => contextOf(controller, namespace, contextMs, config.redirect),
       contextMs,
       metrics: createMetrics(registry),
       log,

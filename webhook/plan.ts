@@ -2,14 +2,18 @@
 
 import type { ReleaseState } from '../protocol/release.ts'
 import type { App } from '../release/app.ts'
+import type { Capture } from './capture.ts'
 import type { Status } from './status.ts'
 
 export interface Plan {
   /** The Deployment. */
   name: string
   app: App
-  capture: 'name'
+  capture: Capture
+  /** Where the front listens. */
   front: number
+  /** With capture `env`: where the app is to listen instead. */
+  moved: number | undefined
   admin: number
   feed: 'downward' | 'watch'
   expose: 'image' | 'id'

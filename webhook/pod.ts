@@ -1,7 +1,7 @@
 // A pod under admission. The raw JSON stays as it is, because the patch must touch nothing that we do not know; this reads it.
 // Such a pod has no name and often no namespace yet: the first comes from `generateName` later, the second from the request.
 
-import { label } from '../protocol/names.ts'
+import { containerName, label } from '../protocol/names.ts'
 import { isObject, isString } from '../protocol/release.ts'
 import { parsePodSpec } from '../release/objects.ts'
 import type { PodSpec } from '../release/objects.ts'
@@ -64,6 +64,12 @@ export function containersOf(
   return Array.isArray(containers)
     ? containers.flatMap((container: unknown, index) => (isObject(container) ? [{ container, index }] : []))
     : []
+}
+
+/** Whether our container is there, as a plain one or among the init containers. */
+export function hasSidecar(raw: Raw): boolean {
+  const { containers, initContainers } = object(raw.spec)
+  return [...list(containers), ...list(initContainers)].some(({ name }) => name === containerName)
 }
 
 /** The raw ports of a raw container, with their places. */

@@ -1,6 +1,8 @@
 // The status annotation: what was done to this pod at admission. People read it, and so do we when we are asked about the same pod again.
 
 import { isObject, isString } from '../protocol/release.ts'
+import { captures } from './capture.ts'
+import type { Capture } from './capture.ts'
 
 export interface Status {
   /** The Deployment. */
@@ -10,8 +12,10 @@ export interface Status {
   /** The app's port, and under which name Services find it. */
   port: number
   portName: string
-  capture: 'name'
+  capture: Capture
   front: number
+  /** With capture `env`: the port that the app was told instead. */
+  moved?: number | undefined
   admin: number
   /** The sidecar's image. */
   image: string
@@ -25,9 +29,12 @@ export interface Status {
 export function parseStatus(text: string | undefined): Status | undefined {
   const data = parseJson(text)
   if (!isObject(data)) return undefined
-  const { name, container, port, portName, capture, front, admin, image, spec, original } = data
-  if (!isString(name) || !isString(container) || !isString(portName) || capture !== 'name') return undefined
+  const { name, container, port, portName, front, moved, admin, image, spec, original } = data
+  const capture = captures.find(capture => capture === data.capture)
+  if (!isString(name) || !isString(container) || !isString(portName) || !capture) return undefined
   if (!isPort(port) || !isPort(front) || !isPort(admin) || !isString(image) || !isString(spec))
+    return undefined
+  if ((moved !== undefined && !isPort(moved)) || (capture === 'env') !== (moved !== undefined))
     return undefined
   if (!isObject(original) || !Object.values(original).every(isString)) return undefined
   return {
@@ -37,6 +44,7 @@ export function parseStatus(text: string | undefined): Status | undefined {
     portName,
     capture,
     front,
+    moved,
     admin,
     image,
     spec,

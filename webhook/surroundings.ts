@@ -1,10 +1,10 @@
 // What passes an injected pod by, or is kept from it: Services and policies that came after the pod, or have changed since. At admission
 // decide.ts asks the same. Each finding is told once, and again only after it has been away.
 
-import { annotation } from '../protocol/names.ts'
+import { annotation, option } from '../protocol/names.ts'
 import { routesOf } from '../release/app.ts'
 import type { Deployment, Pod } from '../release/objects.ts'
-import { bypassing, isNameAsked, leadsTo, specBefore } from './decide.ts'
+import { bypassing, leadsTo, specBefore } from './decide.ts'
 import type { Context, Warning } from './decide.ts'
 import { obstacles } from './reach.ts'
 import { parseStatus } from './status.ts'
@@ -40,9 +40,10 @@ function newestWarnings(pods: readonly Pod[], context: Surroundings): Warning[] 
   const original = { labels, spec: specBefore(newest.spec, status) }
   const app = { container: status.container, port: status.port, portName: status.portName }
   const routes = routesOf(original, context.services).filter(route => leadsTo(app, route))
-  const isAsked = isNameAsked(annotations, context.annotations)
+  if (status.capture !== 'name') return []
+  const isAsked = (annotations[option.capture] ?? context.annotations[option.capture]) === 'name'
   return [
-    ...bypassing(app, routes),
+    ...bypassing(status.capture, app, routes),
     ...obstacles(original, { app, front: status.front }, context).filter(
       ({ code }) => code === 'numeric-policy' || !isAsked,
     ),

@@ -14,6 +14,7 @@ const worthTelling: ReadonlySet<Reason> = new Set<Reason>([
   'no-free-port',
   'numeric-policy',
   'numeric-target',
+  'pod-security',
   'other-policy',
   'port-not-found',
   'port-without-name',

@@ -12,7 +12,7 @@ import type { Counters } from './counters.ts'
 import type { EditOptions } from './edits.ts'
 import { connectLending } from './lent.ts'
 import type { Limits } from './limits.ts'
-import { accepts, isListening as appListens } from './listening.ts'
+import { accepts, isListening as appListens, isTaken } from './listening.ts'
 import type { Pressure } from './pressure.ts'
 import { createTunnels } from './tunnel.ts'
 import { turnAway } from './turn-away.ts'
@@ -22,6 +22,8 @@ export interface FrontOptions {
   listen: { address?: string; port: number }
   /** Where the app is reached: the pod's IP, never a loopback address, which apps trust. */
   app: { host: string; port: number }
+  /** The app was told to leave the port that the front is to listen on, and perhaps it does not: then the front never listens. */
+  mayStay?: boolean
   /** The unix socket of the version server. */
   versionSocket: string
   /** The value of the Server-Timing line that pages get. */
@@ -44,6 +46,8 @@ export interface Front {
   /** Starts to look for the app, and resolves after the first look. */
   open(): Promise<void>
   isListening(): boolean
+  /** The app has stayed where the front was to listen. */
+  isPassive(): boolean
   /** The address it listens on; undefined while it does not. */
   address(): { address: string; port: number } | undefined
   /** Looks at once whether the app listens, and does the same. Returns whether the two agree. */
@@ -72,6 +76,7 @@ const backlog = 4096 // tabs come back all at once; the kernel takes the smaller
 export function createFront({
   listen,
   app,
+  mayStay = false,
   log,
   cache: caps,
   maxConnections,
@@ -99,6 +104,7 @@ export function createFront({
   let isSentAway = false
   let isShortOfMemory = false
   let isOpen = false
+  let isPassive = false
   let lastListenError = ''
 
   const around = {
@@ -119,6 +125,7 @@ export function createFront({
   return {
     open,
     isListening,
+    isPassive: () => isPassive,
     address,
     look,
     drain,
@@ -152,6 +159,8 @@ export function createFront({
 
   async function lookNow(): Promise<boolean> {
     clearTimeout(timer)
+    if (mayStay && !isListening() && (await isTaken(app.host, listen.port))) stayPassive()
+    if (isPassive) return true
     const isUp =
       (await appListens(app.host, app.port)) && (!isDoubtful || (await accepts(app.host, app.port)))
     if (!isOpen) return false
@@ -161,8 +170,15 @@ export function createFront({
     } else {
       stopListening()
     }
-    if (isOpen && !isListening()) timer = setTimeout(() => void look(), lookMs)
-    return isListening() === isUp
+    if (isOpen && !isListening() && !isPassive) timer = setTimeout(() => void look(), lookMs)
+    return isPassive || isListening() === isUp
+  }
+
+  /** For good: what it does at the beginning it does to the end, and whoever comes to that port finds the app itself. */
+  function stayPassive(): void {
+    if (!isPassive)
+      log('the app does not heed PORT: nothing passes the sidecar', { code: 'app_stayed', port: listen.port })
+    isPassive = true
   }
 
   async function startListening(): Promise<void> {
@@ -175,6 +191,7 @@ export function createFront({
       )
     })
     if (error) {
+      if (mayStay && error.code === 'EADDRINUSE') return stayPassive()
       const code = error.code ?? error.message
       if (code !== lastListenError)
         log('front cannot listen', { code: 'listen_failed', why: code, port: listen.port })

@@ -15,23 +15,28 @@ export async function isListening(host: string, port: number): Promise<boolean> 
   return texts.some(text => text !== undefined && hasListener(text, host, port))
 }
 
-/** Takes the text of a table; returns whether it has a listener on that port for that address or for all addresses. */
+/** Whether something listens on that port, at whichever address. Where /proc cannot be read, by a connection to the host. */
+export async function isTaken(host: string, port: number): Promise<boolean> {
+  const texts = tables.map(readListeners)
+  if (texts.every(text => text === undefined)) return accepts(host, port)
+  return texts.some(text => text !== undefined && hasListener(text, undefined, port))
+}
+
+/** Takes the text of a table; returns whether it has a listener on that port for that address or for all addresses; without an address, any listener. */
 export function hasListener(
   table: string,
-  host: string,
+  host: string | undefined,
   port: number,
   isLittle = endianness() === 'LE',
 ): boolean {
-  const wanted = new Set([
-    '00000000',
-    '0'.repeat(32),
-    ...addressesOf(host).map(bytes => toHex(bytes, isLittle)),
-  ])
+  const wanted =
+    host !== undefined &&
+    new Set(['00000000', '0'.repeat(32), ...addressesOf(host).map(bytes => toHex(bytes, isLittle))])
   const hexPort = port.toString(16).toUpperCase().padStart(4, '0')
   for (const line of table.split('\n')) {
     const [, local = '', , state] = line.trim().split(/\s+/, 4)
     const [address = '', localPort] = local.split(':')
-    if (state === listenState && localPort === hexPort && wanted.has(address)) return true
+    if (state === listenState && localPort === hexPort && (!wanted || wanted.has(address))) return true
   }
   return false
 }

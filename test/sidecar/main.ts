@@ -40,8 +40,11 @@ const page: RequestListener = (_, response) => response.setHeader('Content-Type'
 
 let pods = 0
 
+/** Of the environment; what depends on the app's port is told it. */
+type Change = Record<string, string> | ((port: number) => Record<string, string>)
+
 /** A pod with an address of its own: an app in this process, and the sidecar as another. */
-async function startPod(t: Test, change: Record<string, string> = {}, handle = page, openFiles?: number) {
+async function startPod(t: Test, change: Change = {}, handle = page, openFiles?: number) {
   const address = `127.${20 + (process.pid % 200)}.${(process.pid >> 8) & 255}.${++pods}`
   const dir = runDir(t)
   const volume = createVolume(join(dir, 'pod'))
@@ -53,7 +56,7 @@ async function startPod(t: Test, change: Record<string, string> = {}, handle = p
   const { port } = app.address() as AddressInfo
   const env = {
     ...podEnvironment(dir, address, port),
-    ...change,
+    ...(typeof change === 'function' ? change(port) : change),
   }
   const sidecar = run(t, 'sidecar', env, openFiles)
   await sidecar.says('sidecar started')
@@ -147,6 +150,19 @@ function openTab(url: string, headers: Record<string, string>) {
 
 const isPending = (promise: Promise<unknown>, ms: number) =>
   Promise.race([promise.then(() => false), new Promise<true>(resolve => setTimeout(() => resolve(true), ms))])
+
+t.test('with capture env, an app that has not moved is left alone, and the pod is ready', async t => {
+  const { address, sidecar, admin } = await startPod(t, port => ({
+    SPA_CAPTURE: 'env',
+    SPA_FRONT_PORT: String(port),
+    SPA_APP_PORT: '14022',
+  }))
+  await sidecar.says('the app does not heed PORT: nothing passes the sidecar')
+  const front = sidecar.lines.map(line => /"port":(\d+)/.exec(line)?.[1]).find(Boolean)
+  t.match((await fetchText(`http://${address}:${front}/`)).body, '<h1>', 'the app itself')
+  t.equal((await admin('/readyz')).status, 200)
+  t.match((await admin('/metrics')).body, /^spa_reloader_front_passive 1$/m)
+})
 
 t.test('the metrics tell what is in memory, and how often it was asked for', async t => {
   const { get, admin } = await startPod(t, {}, (_, response) =>

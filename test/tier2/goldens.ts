@@ -109,6 +109,13 @@ t.test('Pod Security restricted admits what it admitted without us', async t => 
   const { status, body } = await create('strict', strict)
   t.equal(status, 201, String(body.message))
   t.ok(containersOf(body as Raw).some(({ container }) => container.name === 'spa-reloader'))
+
+  const low = readGolden('env-low')
+  goldens.context = low.context
+  const moved = await create('strict', low.pod)
+  t.equal(moved.status, 201, String(moved.body.message))
+  const { sysctls } = object(object(object(moved.body).spec).securityContext)
+  t.same(sysctls, [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }])
 })
 
 /** What a policy engine does to each container, ours too: the image comes from a mirror, and a proxy is set. */

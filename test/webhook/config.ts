@@ -7,6 +7,8 @@ t.test('the sidecar image is required, everything else has a default', async t =
   t.same(readConfig(image), {
     sidecarImage: image.SPA_SIDECAR_IMAGE,
     sidecarDrainSec: undefined,
+    redirect: 'off',
+    redirectImage: undefined,
     sidecarForm: 'auto',
     imagePullSecrets: [],
     systemNamespace: 'spa-reloader',
@@ -25,6 +27,15 @@ t.test('the sidecar image is required, everything else has a default', async t =
   })
 })
 
+t.test('a redirect wants an image', async t => {
+  t.throws(() => readConfig({ ...image, SPA_REDIRECT: 'labelled' }), /SPA_REDIRECT_IMAGE/)
+  const redirect = { SPA_REDIRECT: 'on', SPA_REDIRECT_IMAGE: 'registry.example/spa-reloader-redirect:0.1.0' }
+  t.match(readConfig({ ...image, ...redirect }), {
+    redirect: 'on',
+    redirectImage: redirect.SPA_REDIRECT_IMAGE,
+  })
+})
+
 t.test('a missing or wrong variable is named', async t => {
   const wrong: Record<string, string | undefined>[] = [
     { SPA_SIDECAR_IMAGE: undefined },
@@ -32,6 +43,7 @@ t.test('a missing or wrong variable is named', async t => {
     { SPA_SIDECAR_DRAIN_SEC: '-1' },
     { SPA_SIDECAR_DRAIN_SEC: '5s' },
     { SPA_WEBHOOK_DRAIN_SEC: '-5' },
+    { SPA_REDIRECT: 'yes' },
     { SPA_SIDECAR_FORM: 'init' },
     { SPA_IMAGE_PULL_SECRETS: 'a,B' },
     { SPA_WEBHOOK_PORT: '65536' },

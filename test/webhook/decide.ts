@@ -1,6 +1,7 @@
 import t from 'tap'
 import { parseService } from '../../release/objects.ts'
 import { decide, reasons } from '../../webhook/decide.ts'
+import type { Redirect } from '../../webhook/capture-redirect.ts'
 import type { Context, Reason } from '../../webhook/decide.ts'
 import type { Raw } from '../../webhook/pod.ts'
 import { parseNetworkPolicy, parseOtherPolicy } from '../../webhook/policy.ts'
@@ -21,6 +22,7 @@ interface Facts {
   service?: object | null
   /** Of the Namespace. */
   defaults?: Record<string, string>
+  redirect?: Redirect
   /** Specs: of a NetworkPolicy where it has a podSelector, else of another kind. */
   policies?: object[]
 }
@@ -40,13 +42,14 @@ function pod(facts: Facts): Raw {
 }
 
 function decideOn(facts: Facts) {
-  const { service = {}, defaults = {}, policies = [] } = facts
+  const { service = {}, defaults = {}, redirect, policies = [] } = facts
   const port = { name: '', port: 80, targetPort: 'http', ...service }
   const web = parseService({ metadata: { name: 'web' }, spec: { selector: { app: 'web' }, ports: [port] } })!
   return decide(pod(facts), {
     ...nothing,
     annotations: defaults,
     services: service ? [web] : [],
+    redirect,
     policies: policies.map(policy =>
       'podSelector' in policy
         ? parseNetworkPolicy({ metadata: { name: 'web', namespace: 'shop' }, spec: policy })!
@@ -90,6 +93,7 @@ const skipped: Record<Exclude<Reason, 'not-a-pod'>, Facts[]> = {
   ],
   'already-injected': [
     { container: { name: 'spa-reloader' } },
+    { spec: { initContainers: [{ name: 'spa-reloader-redirect' }] } },
     { spec: { volumes: [{ name: 'spa-reloader-pod', emptyDir: {} }] } },
     { container: { name: 'spa-reloader' }, annotations: { 'spa-reloader.io/status': '{"port": 80}' } },
     { container: { name: 'spa-reloader' }, annotations: { 'spa-reloader.io/status': 'nonsense' } },
@@ -129,6 +133,7 @@ const skipped: Record<Exclude<Reason, 'not-a-pod'>, Facts[]> = {
       ],
     },
   ],
+  'pod-security': [{ service: { targetPort: 8080 }, redirect: 'refused' }],
   'port-without-name': [
     { service: null, ports: [{ containerPort: 8080 }], annotations: { 'spa-reloader.io/port': '8080' } },
   ],

@@ -6,11 +6,13 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseAllDocuments, stringify } from 'yaml'
 import type { ReleaseState } from '../../protocol/release.ts'
 import { parseService } from '../../release/objects.ts'
+import { redirectIn } from '../../webhook/capture-redirect.ts'
 import type { Settings } from '../../webhook/container.ts'
 import { decide } from '../../webhook/decide.ts'
 import type { Context, Decision } from '../../webhook/decide.ts'
 import { inject } from '../../webhook/inject.ts'
 import type { Operation } from '../../webhook/patch.ts'
+import { isObject } from '../../protocol/release.ts'
 import { object } from '../../webhook/pod.ts'
 import type { Raw } from '../../webhook/pod.ts'
 import { parsePolicy } from '../../webhook/policy.ts'
@@ -19,6 +21,7 @@ const folder = new URL('pods/', import.meta.url)
 export const settings: Settings = {
   image: 'registry.example/spa-reloader-sidecar:0.1.0',
   drainSec: undefined,
+  redirectImage: 'registry.example/spa-reloader-redirect:0.1.0',
   pullSecrets: [],
   isNative: () => false,
 }
@@ -59,6 +62,10 @@ export function readGolden(name: string): Omit<Golden, 'name'> {
       policies: documents.flatMap(document => parsePolicy(document) ?? []),
       services: documents.filter(({ kind }) => kind === 'Service').map(service => parseService(service)!),
       release: () => undefined,
+      // Only where the input has labels does the installation want it.
+      redirect: isObject(namespace.labels)
+        ? redirectIn('labelled', { annotations: {}, labels: namespace.labels as Record<string, string> })
+        : undefined,
     },
     expected: update ? [] : readDocuments(`${name}.golden.yaml`),
   }

@@ -68,6 +68,34 @@ t.test('each replacement is guarded by a test of what was there', async t => {
   }
 })
 
+t.test(
+  'another webhook takes the port that the app was sent to: app and sidecar are sent to the next',
+  async t => {
+    const { pod, context } = readGolden('env')
+    const { patched } = admit(pod, context)
+    const other = { name: 'other', image: 'other:1', ports: [{ containerPort: 14_022 }] }
+    object(patched.spec).containers = [...list(object(patched.spec).containers), other]
+    const again = admit(patched, context).patched
+    const [app, sidecar] = list(object(again.spec).containers)
+    const variable = (container: Raw | undefined, wanted: string) =>
+      list(container?.env).find(({ name }) => name === wanted)?.value
+    t.equal(variable(app, 'PORT'), '14023')
+    t.equal(variable(sidecar, 'SPA_APP_PORT'), '14023')
+    t.equal(variable(sidecar, 'SPA_FRONT_PORT'), '3000')
+    t.same(admit(again, context).patch, [])
+  },
+)
+
+t.test('another webhook adds a container: the port that nobody declares is still the app’s', async t => {
+  const { pod, context } = readGolden('env-sysctl')
+  const { patched } = admit(pod, context)
+  const spec = object(patched.spec)
+  spec.containers = [...list(spec.containers), { name: 'other', image: 'other:1' }]
+  const { decision, patch } = admit(patched, context)
+  t.match(decision, { inject: { capture: 'env', app: { container: 'node', port: 80 } } })
+  t.same(patch, [])
+})
+
 t.test('the last known state comes along at admission, but never takes the place of a newer one', async t => {
   const { pod, context } = readGolden('no-service')
   const first = admit(pod, { ...context, release }).patched

@@ -79,6 +79,86 @@ t.test('a port that is taken is logged once and taken when it is free', async t 
   await settled(() => front.isListening())
 })
 
+t.test(
+  'an app that was told to move is waited for on its new port, and then stood in for on the old one',
+  async t => {
+    const [appPort, port] = [await freePort(), await freePort()]
+    const { front, logged } = await openFront(t, appPort, {
+      listen: { address: '127.0.0.1', port },
+      mayStay: true,
+    })
+    t.equal(await front.look(), true)
+    t.equal(await dial(t, port).ended, 'reset', 'the old port is left to the app')
+    const app = await answering(t, () => ok('moved'), appPort)
+    await settled(() => front.isListening())
+    t.equal(front.isPassive(), false)
+    const client = dial(t, port)
+    client.write(get('/'))
+    await client.until('moved')
+
+    app.server.close()
+    await front.look()
+    t.equal(await dial(t, port).ended, 'reset', 'a probe of the old port sees that the app has gone')
+    await answering(t, () => ok('again'), appPort)
+    await settled(() => front.isListening())
+    t.match(
+      logged.map(({ code }) => code),
+      ['front_listens', 'app_gone', 'front_listens'],
+    )
+  },
+)
+
+t.test('an app that stayed where it was is left alone for good, and that is said once', async t => {
+  const [appPort, port] = [await freePort(), await freePort()]
+  const { front, logged } = await openFront(t, appPort, {
+    listen: { address: '127.0.0.1', port },
+    mayStay: true,
+  })
+  const app = await rawApp(t, () => {}, port)
+  await settled(() => front.isPassive())
+  t.equal(await front.look(), true, 'ready: all is as it is to be')
+  t.equal(app.sockets.length, 0, 'found in the tables, not by a connection')
+  app.server.close()
+  await rawApp(t, () => {}, appPort)
+  t.equal(await front.look(), true)
+  t.equal(front.isListening(), false)
+  t.match(logged, [{ code: 'app_stayed', port }])
+  t.equal(logged.length, 1)
+})
+
+t.test('an app that is on both ports is left alone too', async t => {
+  const app = await rawApp(t, () => {})
+  const old = await rawApp(t, () => {})
+  const { front } = await openFront(t, app.port, {
+    listen: { address: '127.0.0.1', port: old.port },
+    mayStay: true,
+  })
+  t.equal(front.isPassive(), true)
+  t.equal(front.isListening(), false)
+})
+
+t.test('IPv6: an app at ::1 is found and dialled there', async t => {
+  const app = net.createServer(socket => socket.once('data', () => socket.end(ok('six'))))
+  t.teardown(() => app.close())
+  app.listen(0, '::1')
+  await once(app, 'listening')
+  const { port: appPort } = app.address() as AddressInfo
+  const { front } = await openFront(t, appPort, {
+    listen: { address: '::1', port: 0 },
+    app: { host: '::1', port: appPort },
+    mayStay: true,
+  })
+  const socket = net.connect({ host: '::1', port: front.address()!.port })
+  t.teardown(() => socket.destroy())
+  socket.write(get('/'))
+  const [bytes] = (await once(socket, 'data')) as [Buffer]
+  t.match(bytes.toString(), /six/)
+  app.close()
+  await once(app, 'close')
+  await front.look()
+  t.equal(front.isListening(), false)
+})
+
 t.test('closing ends everything now', async t => {
   const app = await rawApp(t, () => {})
   const { dial, front } = await openFront(t, app.port)

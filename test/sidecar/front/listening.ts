@@ -2,7 +2,7 @@ import net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
-import { accepts, hasListener, isListening } from '../../../sidecar/front/listening.ts'
+import { accepts, hasListener, isListening, isTaken } from '../../../sidecar/front/listening.ts'
 
 const header =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n'
@@ -40,6 +40,9 @@ t.test('a listener counts on the app’s port, for its address or all of them', 
   }
   t.equal(hasListener(table(['0AF40107:1F90', '0A']), host, 8080, false), true, 'a big-endian machine')
   t.equal(hasListener('', host, 8080), false)
+  const elsewhere = table(['0100007F:1F90', '0A'], ['00000000:1F91', '01'])
+  t.equal(hasListener(elsewhere, undefined, 8080), true, 'at any address')
+  t.equal(hasListener(elsewhere, undefined, 8081), false)
 })
 
 t.test('a real listener is seen without a connection to it', async t => {
@@ -49,10 +52,12 @@ t.test('a real listener is seen without a connection to it', async t => {
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   t.ok(await isListening('127.0.0.1', port))
+  t.ok(await isTaken('127.0.0.2', port), 'at another address')
   t.equal(connections, 0)
   t.ok(await accepts('127.0.0.1', port))
   server.close()
   await once(server, 'close')
   t.notOk(await isListening('127.0.0.1', port))
+  t.notOk(await isTaken('127.0.0.1', port))
   t.notOk(await accepts('127.0.0.1', port))
 })
