@@ -8,6 +8,7 @@ import { list, object } from '../../webhook/pod.ts'
 import type { Raw } from '../../webhook/pod.ts'
 import { causes } from '../causes.ts'
 import { readAround } from '../around.ts'
+import { isRefused, orRefused } from '../cluster.ts'
 import type { Cluster } from '../cluster.ts'
 import { isInjected, isLiving, ownerOf } from '../explain.ts'
 import { nameOf, podOf } from '../template.ts'
@@ -32,6 +33,7 @@ export async function checkNamespace(cluster: Cluster, image: string | undefined
     await dryRun(cluster, namespace),
     ...deployments.flatMap(deployment => checkDeployment(deployment)),
     ...checkSidecars(living, image),
+    ...(await checkPullSecrets(cluster, living)),
   ]
 
   function checkDeployment(deployment: Raw): Finding[] {
@@ -71,6 +73,18 @@ function checkSidecars(pods: readonly Raw[], image: string | undefined): Finding
       ? [warn(`${older.length} pods have another sidecar than ${image}: they get it when they are made anew`)]
       : []),
   ]
+}
+
+/** The sidecar's image is pulled with the pod's own secrets. */
+async function checkPullSecrets(cluster: Cluster, pods: readonly Raw[]): Promise<Finding[]> {
+  const names = pods.flatMap(({ spec }) => list(object(spec).imagePullSecrets).map(({ name }) => name))
+  const findings: Finding[] = []
+  for (const name of new Set(names.filter(isString))) {
+    const secret = await orRefused(cluster.read(`/api/v1/namespaces/${cluster.namespace}/secrets/${name}`))
+    if (secret === undefined) findings.push(warn(`the pull secret ${name}, which pods name, is not there`))
+    else if (isRefused(secret)) findings.push(skip(`the pull secret ${name}: ${secret.refused}`))
+  }
+  return findings
 }
 
 function sidecarOf({ spec }: Raw): Raw | undefined {

@@ -95,12 +95,16 @@ t.test('check: sound, then broken in each way', async t => {
   await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(deployment))
   const rollout = ['-n', 'spa-reloader', 'rollout', 'status', `deployment/${deployment.metadata.name}`]
   await cluster.kubectl([...rollout, '--timeout=60s'])
+  const account = ['patch', 'serviceaccount', 'default', '-p', '{"imagePullSecrets":[{"name":"registry"}]}']
+  await cluster.kubectl(['-n', 'checked', ...account])
   await apply(webService(), webDeployment('web:1'))
   const sound = await cli('check -n checked')
   t.equal(sound.code, 0, sound.stdout)
   t.notMatch(sound.stdout, /^ {2}(fail|skip)/m)
   t.match(sound.stdout, 'ok    a dry run of a new pod was injected, and admitted')
   t.match(sound.stdout, 'ok    the ServiceAccount spa-reloader-webhook has all of its rights')
+
+  t.match(sound.stdout, 'warn  the pull secret registry, which pods name, is not there')
 
   const quota = ['create', 'quota', 'tight', '--hard=requests.memory=150Mi']
   await cluster.kubectl(['-n', 'checked', ...quota])
