@@ -4,6 +4,7 @@
 import {
   caSecretName,
   group,
+  leaseName,
   resource,
   systemNamespace,
   webhookConfigurationName,
@@ -86,9 +87,9 @@ export const accesses: readonly Access[] = [
   {
     group: 'admissionregistration.k8s.io',
     resource: 'mutatingwebhookconfigurations',
-    verbs: ['patch'],
+    verbs: ['list', 'watch', 'patch'],
     name: webhookConfigurationName,
-    use: 'our certificate authority, in our own webhook configuration',
+    use: 'our certificate authority in our own webhook configuration, and again where somebody wiped it',
   },
   {
     group: '',
@@ -100,10 +101,25 @@ export const accesses: readonly Access[] = [
   {
     group: '',
     resource: 'secrets',
-    verbs: ['get'],
+    verbs: ['get', 'list', 'watch', 'update'],
     name: caSecretName,
     isLocal: true,
-    use: 'the same, at each start',
+    use: 'the same at each start, and when it is replaced',
+  },
+  {
+    group: 'coordination.k8s.io',
+    resource: 'leases',
+    verbs: ['create'],
+    isLocal: true,
+    use: 'which replica writes, at the first start',
+  },
+  {
+    group: 'coordination.k8s.io',
+    resource: 'leases',
+    verbs: ['get', 'update'],
+    name: leaseName,
+    isLocal: true,
+    use: 'the same, every few seconds',
   },
 ]
 

@@ -90,6 +90,7 @@ t.test('images, by tag or digest, and what concerns the pods', async t => {
     'image.repository=registry/webhook,image.tag=v2',
     `sidecar.image.repository=registry/sidecar,sidecar.image.digest=${digest}`,
     'sidecar.drainSeconds=0,hostNetwork=true,priorityClassName=system-cluster-critical,imagePullSecrets[0].name=pull',
+    'sidecar.form=plain,sidecar.imagePullSecrets={pull,other}',
     'nodeSelector.pool=system,podLabels.team=web,podAnnotations.note=x',
   ]
   const { spec } = find(parse(await template(sets.flatMap(set => ['--set', set]))), 'Deployment')
@@ -106,6 +107,25 @@ t.test('images, by tag or digest, and what concerns the pods', async t => {
   const text = JSON.stringify(spec)
   t.match(text, `{"name":"SPA_SIDECAR_IMAGE","value":"registry/sidecar@${digest}"}`)
   t.match(text, '{"name":"SPA_SIDECAR_DRAIN_SEC","value":"0"}')
+  t.match(text, '{"name":"SPA_SIDECAR_FORM","value":"plain"}')
+  t.match(text, '{"name":"SPA_IMAGE_PULL_SECRETS","value":"pull,other"}')
+})
+
+t.test('the certificate of cert-manager, by an issuer of its own or by yours', async t => {
+  const own = parse(await template(['--set', 'certManager.enabled=true']))
+  const kinds = own.filter(({ apiVersion }) => apiVersion === 'cert-manager.io/v1').map(({ kind }) => kind)
+  t.same(kinds, ['Certificate', 'Certificate', 'Issuer', 'Issuer'])
+  const text = JSON.stringify(find(own, 'Deployment'))
+  t.match(text, '{"name":"SPA_TLS_DIR","value":"/etc/spa-reloader/tls"}')
+  t.match(text, '"volumes":[{"name":"tls","secret":{"secretName":"spa-reloader-webhook-tls"}}]')
+  const sets =
+    'certManager.enabled=true,certManager.issuerRef.kind=ClusterIssuer,certManager.issuerRef.name=corp'
+  const yours = parse(await template(['--set', sets]))
+  const certificates = yours.filter(({ apiVersion }) => apiVersion === 'cert-manager.io/v1')
+  t.match(certificates, [
+    { kind: 'Certificate', spec: { issuerRef: { kind: 'ClusterIssuer', name: 'corp' } } },
+  ])
+  t.equal(certificates.length, 1)
 })
 
 t.test('wrong values are refused by name', async t => {
@@ -115,6 +135,7 @@ t.test('wrong values are refused by name', async t => {
     'image.digest=latest': /image.*digest/,
     'sidecar.drainSeconds=-1': /drainSeconds/,
     'podMonitor.interval=often': /interval/,
+    'sidecar.form=big': /form/,
   }
   for (const [set, name] of Object.entries(wrongs))
     await t.rejects(template(['--set', set]), { message: name }, set)

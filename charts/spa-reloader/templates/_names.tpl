@@ -1,7 +1,3 @@
-{{- define "spa-reloader.labels" -}}
-app.kubernetes.io/name: spa-reloader
-{{- end }}
-
 {{- define "spa-reloader.image" -}}
 {{- $tag := .image.tag | default .appVersion -}}
 {{- if .image.digest -}}{{ .image.repository }}@{{ .image.digest }}{{- else -}}{{ .image.repository }}:{{ $tag }}{{- end -}}
