@@ -91,6 +91,7 @@ t.test('images, by tag or digest, and what concerns the pods', async t => {
     `sidecar.image.repository=registry/sidecar,sidecar.image.digest=${digest}`,
     'sidecar.drainSeconds=0,hostNetwork=true,priorityClassName=system-cluster-critical,imagePullSecrets[0].name=pull',
     'sidecar.form=plain,sidecar.imagePullSecrets={pull,other}',
+    'redirect.mode=on,redirect.image.tag=v3',
     'nodeSelector.pool=system,podLabels.team=web,podAnnotations.note=x',
   ]
   const { spec } = find(parse(await template(sets.flatMap(set => ['--set', set]))), 'Deployment')
@@ -109,6 +110,8 @@ t.test('images, by tag or digest, and what concerns the pods', async t => {
   t.match(text, '{"name":"SPA_SIDECAR_DRAIN_SEC","value":"0"}')
   t.match(text, '{"name":"SPA_SIDECAR_FORM","value":"plain"}')
   t.match(text, '{"name":"SPA_IMAGE_PULL_SECRETS","value":"pull,other"}')
+  t.match(text, '{"name":"SPA_REDIRECT","value":"on"}')
+  t.match(text, '{"name":"SPA_REDIRECT_IMAGE","value":"spa-reloader-redirect:v3"}')
 })
 
 t.test('the certificate of cert-manager, by an issuer of its own or by yours', async t => {
