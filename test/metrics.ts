@@ -62,7 +62,7 @@ async function sidecarText(): Promise<string> {
       counters: {},
     },
     memory: { pressure: () => 'none', limitBytes: 1 },
-    front: { counters: createCounters(), cached: () => ({ bytes: 0, entries: 0 }) },
+    front: { counters: createCounters(), cached: () => ({ bytes: 0, entries: 0 }), isPassive: () => false },
   }
   return createSidecarMetrics(options as unknown as MetricsOptions).text()
 }
