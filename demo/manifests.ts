@@ -12,6 +12,8 @@ import type { KubeObject } from './api-server/objects.ts'
 const leftOut = new Set([
   'Deployment',
   'PodDisruptionBudget',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
   'ServiceAccount',
   'ClusterRole',
   'ClusterRoleBinding',

@@ -49,14 +49,22 @@ export const option = {
   missing: 'spa-reloader.io/missing',
   /** `off` (default) or `json`: one line for each answer. */
   accessLog: 'spa-reloader.io/access-log',
+  /** `off` (default) or `auto`: a Deployment whose pods were missed, or that the sidecar keeps from starting, is restarted by us. */
+  restart: 'spa-reloader.io/restart',
 } as const
 
-/** What we write on pods. */
+/** What we write on pods, and on Releases. */
 export const annotation = {
   /** At admission: what was done to this pod, as JSON. */
   status: 'spa-reloader.io/status',
   /** The release state, as JSON: at admission the last known one, then kept up by the controller. */
   release: 'spa-reloader.io/release',
+  /** On a Release: why new pods of this Deployment come without the sidecar for now, as JSON. Take it away, and the next pod tries again. */
+  breaker: 'spa-reloader.io/breaker',
+  /** On a pod that is created with dryRun: it is injected although the breaker is open. */
+  trial: 'spa-reloader.io/trial',
+  /** On a pod template: when we restarted the Deployment, because its people asked for it. */
+  restarted: 'spa-reloader.io/restarted',
   /** Kubernetes' own: grows with each rollout and each rollback. */
   revision: 'deployment.kubernetes.io/revision',
   /** Kubernetes' own, on a ReplicaSet that was rolled back to: the revisions that it had before. */

@@ -5,7 +5,7 @@ import type { Log } from '../protocol/log.ts'
 import type { Api } from './api.ts'
 import { isOf, nextRelease } from './next.ts'
 import { parseDeployment, parsePod, parseReplicaSet, parseService, selects } from './objects.ts'
-import type { Deployment, Pod, Service } from './objects.ts'
+import type { Deployment, Pod, ReplicaSet, Service } from './objects.ts'
 import type { ReleaseRecord } from './record.ts'
 import { watchResource } from './watch.ts'
 
@@ -29,6 +29,7 @@ export interface NamespaceCopies {
   services(): Service[]
   /** Those of its pods that run or are going to. */
   podsOf(deployment: Deployment): Pod[]
+  replicaSetsOf(deployment: Deployment): ReplicaSet[]
   /** What {@link nextRelease} makes of the copies. */
   next(deployment: Deployment, last: ReleaseRecord | undefined, around: Around): ReleaseRecord | undefined
   close(): Promise<void>
@@ -85,6 +86,7 @@ export function copyNamespace({
     deployment: name => deployments.objects.get(`${namespace}/${name}`),
     services: () => [...services.objects.values()],
     podsOf,
+    replicaSetsOf,
     next,
     close,
   }
@@ -126,6 +128,10 @@ export function copyNamespace({
     return [...pods.objects.values()].filter(pod => isOf(deployment, pod))
   }
 
+  function replicaSetsOf({ uid }: Deployment): ReplicaSet[] {
+    return [...replicaSets.objects.values()].filter(({ controller }) => controller?.uid === uid)
+  }
+
   function next(
     deployment: Deployment,
     last: ReleaseRecord | undefined,
@@ -133,9 +139,7 @@ export function copyNamespace({
   ): ReleaseRecord | undefined {
     const world = {
       deployment,
-      replicaSets: [...replicaSets.objects.values()].filter(
-        ({ controller }) => controller?.uid === deployment.uid,
-      ),
+      replicaSets: replicaSetsOf(deployment),
       pods: [...pods.objects.values()],
       services: [...services.objects.values()],
       defaults,

@@ -62,6 +62,8 @@ export interface ReplicaSet extends Meta {
   revision: number
   replicas: number
   template: PodTemplate
+  /** What the API server said when it refused a pod; '' while it takes them. */
+  refusal: string
 }
 
 export interface ContainerStatus {
@@ -69,6 +71,8 @@ export interface ContainerStatus {
   imageID: string
   /** RFC 3339 by the node's clock; '' while the container is not running. An init container has been. */
   startedAt: string
+  /** Why it is not running: `ImagePullBackOff`, `CrashLoopBackOff`, `ContainerCreating`; '' while it is, or was. */
+  waiting: string
 }
 
 export interface Pod extends Meta {
@@ -136,6 +140,11 @@ export function parseReplicaSet(data: unknown): ReplicaSet | undefined {
     revision: Number(meta.annotations[annotation.revision] ?? 0) || 0,
     replicas: number(spec.replicas, 1),
     template: parseTemplate(spec.template),
+    refusal: string(
+      list(object(data.status).conditions).find(
+        ({ type, status }) => type === 'ReplicaFailure' && status === 'True',
+      )?.message,
+    ),
   }
 }
 
@@ -164,7 +173,12 @@ function parseContainerStatus(
   started: ('running' | 'terminated')[],
 ): ContainerStatus {
   const times = started.map(kind => string(object(object(state)[kind]).startedAt))
-  return { name: string(name), imageID: string(imageID), startedAt: times.find(time => time !== '') ?? '' }
+  return {
+    name: string(name),
+    imageID: string(imageID),
+    startedAt: times.find(time => time !== '') ?? '',
+    waiting: string(object(object(state).waiting).reason),
+  }
 }
 
 export function parseService(data: unknown): Service | undefined {

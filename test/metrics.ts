@@ -6,6 +6,7 @@ import t from 'tap'
 import { createCounters } from '../sidecar/front/counters.ts'
 import { createMetrics as createSidecarMetrics } from '../sidecar/metrics.ts'
 import type { MetricsOptions } from '../sidecar/metrics.ts'
+import { registerGauges } from '../webhook/gauges.ts'
 import { createMetrics as createWebhookMetrics } from '../webhook/metrics.ts'
 import { releaseState } from './webhook/goldens.ts'
 
@@ -48,6 +49,7 @@ t.test('the dashboard and the alerts use metrics and labels that there are', asy
 async function webhookText(): Promise<string> {
   const registry = new Registry()
   createWebhookMetrics(registry).admitted('skipped', 'no-service', 0.1)
+  registerGauges(registry, { missed: () => 0, broken: () => 0, isLeading: () => true })
   return registry.metrics()
 }
 

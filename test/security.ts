@@ -36,6 +36,7 @@ t.test('docs/security.md tells what else the manifests grant', async t => {
   const roles = [
     ...manifests(),
     ...read('manifests/feed-watch/rbac.yaml'),
+    ...read('manifests/restart/rbac.yaml'),
     ...read('manifests/standalone/rbac.yaml'),
   ]
     .filter(({ kind, metadata }) => /^(Cluster)?Role$/.test(kind ?? '') && metadata.name !== webhookRole)

@@ -1,6 +1,7 @@
 // One question of the API server: AdmissionReview in, AdmissionReview out. Whatever goes wrong on our side, the pod is admitted
 // unchanged: a page that is not told of new versions is better than a pod that does not start.
 
+import { annotation } from '../protocol/names.ts'
 import { reason } from '../protocol/log.ts'
 import type { Fields, Log } from '../protocol/log.ts'
 import { isObject, isString } from '../protocol/release.ts'
@@ -43,7 +44,7 @@ type Failure = { failure: string; deployment: string | undefined }
 export interface AdmissionOptions {
   settings: Settings
   /** Looks up what must be known of a namespace. May fail. */
-  context: (namespace: string) => Promise<Context>
+  context: (namespace: string, asked: { isDryRun: boolean; isTrial: boolean }) => Promise<Context>
   /** How long that may take: much less than the 3 s that the API server gives us. */
   contextMs?: number
   metrics: Metrics
@@ -85,11 +86,11 @@ interface Admitted {
   outcome: Decision | Failure
 }
 
-async function admit({ namespace, pod }: Review, options: AdmissionOptions): Promise<Admitted> {
+async function admit({ namespace, pod, dryRun }: Review, options: AdmissionOptions): Promise<Admitted> {
   const { settings, context, contextMs = 1000 } = options
   let known: Context
   try {
-    known = await within(contextMs, context(namespace))
+    known = await within(contextMs, context(namespace, { isDryRun: dryRun, isTrial: dryRun && isTrial(pod) }))
   } catch (error) {
     return failed('context', error, pod)
   }
@@ -101,6 +102,11 @@ async function admit({ namespace, pod }: Review, options: AdmissionOptions): Pro
   } catch (error) {
     return failed('internal', error, pod)
   }
+}
+
+function isTrial({ metadata }: Raw): boolean {
+  const { annotations } = isObject(metadata) ? metadata : {}
+  return isObject(annotations) && annotations[annotation.trial] === 'true'
 }
 
 function failed(why: 'context' | 'internal', error: unknown, pod: Raw): Admitted {

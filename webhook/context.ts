@@ -5,16 +5,26 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { redirectIn } from './capture-redirect.ts'
 import type { RedirectSetting } from './capture-redirect.ts'
 import type { Controller } from './controller.ts'
+import type { Gate } from './breaker.ts'
 import type { Context } from './decide.ts'
 
 const askMs = 20
+
+export interface Asked {
+  limitMs: number
+  gate: Gate
+  /** Where capture `redirect` may be used. */
+  redirect?: RedirectSetting
+  isDryRun: boolean
+  /** One of ours, see trial.ts: it is injected in any case. */
+  isTrial: boolean
+}
 
 /** Rejects when the namespace is not known, or not listed, within `limitMs`. */
 export async function contextOf(
   controller: Controller,
   namespace: string,
-  limitMs: number,
-  redirect: RedirectSetting = 'off',
+  { limitMs, gate, redirect = 'off', isDryRun, isTrial }: Asked,
 ): Promise<Context> {
   const end = Date.now() + limitMs
   let watched = controller.namespace(namespace)
@@ -24,7 +34,13 @@ export async function contextOf(
     watched = controller.namespace(namespace)
   }
   await Promise.all([watched.synced, controller.synced])
-  const { services, state } = watched
+  const { services, state, breaker } = watched
   const around = controller.around(namespace)
-  return { ...around, services: services(), release: state, redirect: redirectIn(redirect, around) }
+  return {
+    ...around,
+    services: services(),
+    release: state,
+    redirect: redirectIn(redirect, around),
+    isBroken: name => !isTrial && gate(`${namespace}/${name}`, breaker(name), isDryRun),
+  }
 }

@@ -8,16 +8,23 @@ import type { Api } from '../release/api.ts'
 import { parseNamespace } from '../release/objects.ts'
 import type { Deployment } from '../release/objects.ts'
 import { watchResource } from '../release/watch.ts'
+import { redirectIn } from './capture-redirect.ts'
+import type { RedirectSetting } from './capture-redirect.ts'
 import type { Context, Warning } from './decide.ts'
 import { watchPolicies } from './policies.ts'
 import { watchSurroundings } from './surroundings.ts'
+import { createRestarts } from './restarts.ts'
 import { watchNamespace } from './namespace.ts'
-import type { WatchedNamespace, Writer } from './namespace.ts'
+import type { NamespaceOptions, WatchedNamespace, Writer } from './namespace.ts'
 
 export interface ControllerOptions {
   api: Api
   log: Log
   writer: Writer
+  image: NamespaceOptions['image']
+  tell: NamespaceOptions['tell']
+  /** Where capture `redirect` may be used. */
+  redirect?: RedirectSetting
   onState?(state: ReleaseState): void
   /** Told of what keeps traffic from the sidecars of a Deployment, once. */
   onWarning?(deployment: Deployment, warning: Warning): void
@@ -30,12 +37,18 @@ export interface Controller {
   namespace(name: string): WatchedNamespace | undefined
   /** What is known of a namespace besides what is in it. */
   around(name: string): Omit<Context, 'services' | 'release' | 'redirect'>
+  /** How many pods should have the sidecar and do not; 0 while another replica leads. */
+  missed(): number
+  /** How many Deployments' new pods are left alone for now; 0 while another replica leads. */
+  broken(): number
   /** It is us who write now: everything is looked at again. */
   lookAgain(): void
   close(): Promise<void>
 }
 
-export function createController({ api, log, writer, onState, onWarning }: ControllerOptions): Controller {
+export function createController(options: ControllerOptions): Controller {
+  const { api, log, writer, image, tell, redirect = 'off', onState, onWarning } = options
+  const restarts = createRestarts({ writer: writer.api, log })
   const watched = new Map<string, WatchedNamespace>()
   const namespaces = watchResource({
     api,
@@ -53,8 +66,14 @@ export function createController({ api, log, writer, onState, onWarning }: Contr
     synced,
     namespace: name => watched.get(name),
     around,
+    missed: () => sum(namespace => namespace.missed()),
+    broken: () => sum(namespace => namespace.broken()),
     lookAgain: () => policyMoved(''),
     close,
+  }
+
+  function sum(count: (namespace: WatchedNamespace) => number): number {
+    return writer.isLeading() ? [...watched.values()].reduce((all, one) => all + count(one), 0) : 0
   }
 
   async function listed(): Promise<void> {
@@ -84,7 +103,11 @@ export function createController({ api, log, writer, onState, onWarning }: Contr
         namespace,
         log,
         writer,
+        image,
+        tell,
+        restarts,
         defaults: () => around(namespace).annotations,
+        around: () => ({ ...around(namespace), redirect: redirectIn(redirect, around(namespace)) }),
         onReconciled: (deployment, pods, services) =>
           lookAround(deployment, pods, { ...around(namespace), services }),
         ...(onState && { onState }),

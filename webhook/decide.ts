@@ -62,6 +62,8 @@ export const reasons = {
   'host-port': 'the port of the app has a hostPort, which would lead to the sidecar',
   'no-free-port': 'the containers declare all ports that the sidecar could use',
   ...policies,
+  breaker:
+    'the sidecar kept other pods of the Deployment from starting: its Events say how, and when one tries again',
 } as const satisfies Record<string, string>
 export type Reason = keyof typeof reasons
 
@@ -93,11 +95,13 @@ export interface Context extends Around {
   /** The last known release state of a Deployment. */
   release: (deployment: string) => ReleaseState | undefined
   redirect?: Redirect
+  /** Whether its pods are left alone for now, because of what became of others. */
+  isBroken?: (deployment: string) => boolean
 }
 
 /** Takes the raw pod as the API server sends it. */
 export function decide(raw: unknown, context: Context): Decision {
-  const { annotations, services, release, redirect } = context
+  const { annotations, services, release, redirect, isBroken } = context
   const pod = parseNewPod(raw)
   if (!pod) return { skip: ['not-a-pod'], deployment: undefined, warnings: [] }
   const before = parseStatus(pod.annotations[annotation.status])
@@ -139,6 +143,7 @@ export function decide(raw: unknown, context: Context): Decision {
     return { ...skip(obstacle.code), about: obstacle.subject }
   if (!capture && redirect === 'refused' && routes.length > 0) return skip('pod-security')
   if (!capture) return skip(routes.length > 0 ? 'numeric-target' : 'port-without-name')
+  if (!before && isBroken?.(name)) return skip('breaker')
 
   // Here too, a default of the namespace need not fit.
   if (choice !== 'auto' && choice !== capture && Object.hasOwn(pod.annotations, option.capture))

@@ -8,9 +8,11 @@ import { createLog, reason } from '../protocol/log.ts'
 import { createApi } from '../release/api.ts'
 import { createAdmission } from './admission.ts'
 import { readConfig } from './config.ts'
+import { createGate } from './breaker.ts'
 import { contextOf } from './context.ts'
 import { createController } from './controller.ts'
 import { createEvents } from './events.ts'
+import { registerGauges } from './gauges.ts'
 import { contend, whileHeld } from './lease.ts'
 import type { Lease } from './lease.ts'
 import { createMetrics } from './metrics.ts'
@@ -43,10 +45,15 @@ async function main(): Promise<void> {
     api,
     log,
     writer: { isLeading, api: whileHeld(api, isLeading) },
+    image: config.sidecarImage,
+    tell: event,
+    redirect: config.redirect,
     onWarning: ({ namespace, name, uid }, warning) =>
       event({ namespace, deployment: { name, uid }, type: 'Warning', ...messageOf(warning) }),
   })
+  registerGauges(registry, { missed: controller.missed, broken: controller.broken, isLeading })
   const tell = tellOutcome(controller, event)
+  const gate = createGate(config.sidecarImage)
   const nodes = config.sidecarForm === 'auto' ? lookAtNodes({ api, log }) : undefined
   const isNative = nodes ? nodes.areNative : () => config.sidecarForm === 'native'
   await nodes?.looked
@@ -71,7 +78,8 @@ async function main(): Promise<void> {
         pullSecrets: config.imagePullSecrets,
         isNative,
       },
-      context: namespace => contextOf(controller, namespace, contextMs, config.redirect),
+      context: (namespace, asked) =>
+        contextOf(controller, namespace, { limitMs: contextMs, gate, redirect: config.redirect, ...asked }),
       contextMs,
       metrics: createMetrics(registry),
       log,

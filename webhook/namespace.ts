@@ -15,6 +15,13 @@ import { parseRelease, releasesPath } from '../release/record.ts'
 import type { Release, ReleaseRecord } from '../release/record.ts'
 import { resume } from '../release/resume.ts'
 import { watchResource } from '../release/watch.ts'
+import { parseBreaker } from './breaker.ts'
+import type { Breaker } from './breaker.ts'
+import { createBreakers } from './breakers.ts'
+import type { Context } from './decide.ts'
+import type { Told } from './events.ts'
+import { createMissedPods } from './missed.ts'
+import type { Restarts } from './restarts.ts'
 import { readRelease, writeRelease } from './releases.ts'
 import { parseStamp, stamp, unstamped } from './stamp.ts'
 
@@ -24,7 +31,13 @@ export interface NamespaceOptions {
   log: Log
   /** The Namespace's annotations. */
   defaults(): Record<string, string>
+  /** What admission knows besides what is in the namespace. */
+  around(): Omit<Context, 'services' | 'release'>
   writer: Writer
+  /** The sidecar's image, as it is injected. */
+  image: string
+  tell(told: Told): void
+  restarts: Restarts
   now?(): Date
   /** Told of each state that was written. */
   onState?(state: ReleaseState): void
@@ -46,6 +59,12 @@ export interface WatchedNamespace {
   /** The last known release state of a Deployment. */
   state(deployment: string): ReleaseState | undefined
   deployment(name: string): Deployment | undefined
+  /** Why its new pods are left alone for now. */
+  breaker(deployment: string): Breaker | undefined
+  /** How many pods should have the sidecar and do not. */
+  missed(): number
+  /** How many Deployments' new pods are left alone for now. */
+  broken(): number
   /** Looks at each Deployment again: the Namespace or something around it has changed, or it is us who write now. */
   lookAgain(): void
   close(): Promise<void>
@@ -59,7 +78,11 @@ export function watchNamespace({
   namespace,
   log,
   defaults,
+  around,
   writer,
+  image,
+  tell,
+  restarts,
   now = () => new Date(),
   onState,
   onReconciled,
@@ -78,6 +101,8 @@ export function watchNamespace({
     parse: parseRelease,
     onChange: ({ type, object }) => releaseMoved(type, object),
   })
+  const breakers = createBreakers({ api, writer: writer.api, namespace, image, tell, restarts, now })
+  const missed = createMissedPods({ api, namespace, tell, restarts })
   const synced = listed()
   synced.catch(() => {}) // closed before: nobody has to hear
   return {
@@ -85,6 +110,9 @@ export function watchNamespace({
     services: copies.services,
     state: name => recordOf(name)?.state,
     deployment: copies.deployment,
+    breaker,
+    missed: missed.count,
+    broken: () => copies.deployments().filter(({ name }) => breaker(name)?.image === image).length,
     lookAgain: queueAll,
     close,
   }
@@ -103,7 +131,7 @@ export function watchNamespace({
     if (type === 'delete') {
       written.set(release.name, { record: mine?.record ?? release.record, resourceVersion: undefined })
       queue.add(release.name)
-    } else if (!mine || !writer.isLeading() || isNewer(release.record, mine.record)) {
+    } else if (!mine || !writer.isLeading() || isNewer(release, mine)) {
       written.set(release.name, { record: release.record, resourceVersion: release.resourceVersion })
       queue.add(release.name)
     }
@@ -122,18 +150,51 @@ export function watchNamespace({
     const deployment = copies.deployment(name)
     if (!deployment) {
       written.delete(name)
+      missed.forget(name)
       return
     }
     if (!writer.isLeading()) return
     const own = copies.podsOf(deployment)
     onReconciled?.(deployment, own, copies.services())
-    const release = releases.objects.get(`${namespace}/${name}`)
-    if (!release && !written.has(name) && !own.some(pod => pod.injected)) return
+    await release(deployment, own)
+    await care(deployment, own)
+  }
+
+  /** What becomes of injection: whether it harms, and whether it was missed. */
+  async function care(deployment: Deployment, pods: readonly Pod[]): Promise<void> {
+    const { name } = deployment
+    const replicaSets = copies.replicaSetsOf(deployment)
+    const text = releases.objects.get(`${namespace}/${name}`)?.annotations[annotation.breaker]
+    const again = [
+      await breakers.look({ deployment, pods, replicaSets, text, defaults: defaults() }),
+      await missed.look({ deployment, pods, replicaSets, context: context() }),
+    ]
+    for (const ms of again) if (ms !== undefined) queue.later(name, ms)
+  }
+
+  function context(): Context {
+    return {
+      ...around(),
+      services: copies.services(),
+      release: () => undefined,
+      isBroken: name => breaker(name)?.image === image,
+    }
+  }
+
+  function breaker(name: string): Breaker | undefined {
+    return parseBreaker(releases.objects.get(`${namespace}/${name}`)?.annotations[annotation.breaker])
+  }
+
+  /** Objects → next record → Release → pods. */
+  async function release(deployment: Deployment, own: readonly Pod[]): Promise<void> {
+    const { name } = deployment
+    const present = releases.objects.get(`${namespace}/${name}`)
+    if (!present && !written.has(name) && !own.some(pod => pod.injected)) return
     const last = recordOf(name)
     const next = copies.next(deployment, last, { recordOf, defaults: defaults(), now: now() })
     if (!next) return
     const record = last?.state.epoch === next.state.epoch ? next : continued(next, own, epochOf(deployment))
-    const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : release?.resourceVersion
+    const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : present?.resourceVersion
     if (record !== last || !resourceVersion) await write(deployment, record, resourceVersion, last)
     const late = unstamped(record.state, own)
     const { written: count, refused } = await stamp(writer.api, record.state, late)
@@ -166,9 +227,14 @@ export function watchNamespace({
   }
 }
 
-/** Somebody else has written the Release after us. */
-function isNewer(theirs: ReleaseRecord | undefined, mine: ReleaseRecord | undefined): boolean {
-  return theirs !== undefined && (!mine || compareStates(theirs.state, mine.state) > 0)
+/** Somebody else has written the Release after us: its state, or something beside it. */
+function isNewer(
+  theirs: Release,
+  mine: { record: ReleaseRecord | undefined; resourceVersion: string | undefined },
+): boolean {
+  if (!theirs.record) return false
+  const order = mine.record ? compareStates(theirs.record.state, mine.record.state) : 1
+  return order > 0 || (order === 0 && Number(theirs.resourceVersion) > Number(mine.resourceVersion))
 }
 
 /** A first record where pods already carry states: the Release was deleted. */

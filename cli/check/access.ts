@@ -67,14 +67,14 @@ export const accesses: readonly Access[] = [
   {
     group: 'apps',
     resource: 'replicasets',
-    verbs: ['list', 'watch'],
-    use: 'which pod belongs to which rollout',
+    verbs: ['get', 'list', 'watch'],
+    use: 'which pod belongs to which rollout, and what its next pod would be',
   },
   {
     group,
     resource: resource.plural,
-    verbs: ['get', 'list', 'watch', 'create'],
-    use: 'the record of each Deployment, made with its first injected pod',
+    verbs: ['get', 'list', 'watch', 'create', 'patch'],
+    use: 'the record of each Deployment, made with its first injected pod, and its breaker',
   },
   { group, resource: `${resource.plural}/status`, verbs: ['update'], use: 'the release state itself' },
   {
@@ -82,6 +82,12 @@ export const accesses: readonly Access[] = [
     resource: 'pods',
     verbs: ['patch'],
     use: 'the release state as an annotation, on injected pods',
+  },
+  {
+    group: '',
+    resource: 'pods',
+    verbs: ['create'],
+    use: 'dry runs: what refuses pods with the sidecar, and not without it. A ValidatingAdmissionPolicy refuses anything else',
   },
   { group: '', resource: 'events', verbs: ['create'], use: 'why a pod was not injected, on its Deployment' },
   {

@@ -25,7 +25,12 @@ export interface AdmissionOptions {
 
 export interface Admission {
   /** Takes an object that is about to be created; returns it as the webhooks want it, or their refusal. */
-  admit(resource: Resource, incoming: KubeObject, namespace: string | undefined): Promise<KubeObject | Answer>
+  admit(
+    resource: Resource,
+    incoming: KubeObject,
+    namespace: string | undefined,
+    isDryRun: boolean,
+  ): Promise<KubeObject | Answer>
   close(): void
 }
 
@@ -48,12 +53,17 @@ export function createAdmission({
   const agent = new https.Agent({ keepAlive: true })
   return { admit, close: () => agent.destroy() }
 
-  async function admit(resource: Resource, incoming: KubeObject, namespace: string | undefined) {
+  async function admit(
+    resource: Resource,
+    incoming: KubeObject,
+    namespace: string | undefined,
+    isDryRun: boolean,
+  ) {
     let admitted = incoming
     for (const webhook of webhooks()) {
       if (!concerns(webhook, resource, admitted, namespace)) continue
       try {
-        const response = await ask(webhook, resource, admitted, namespace)
+        const response = await ask(webhook, resource, admitted, namespace, isDryRun)
         if (response.allowed !== true) return denied(webhook, response)
         admitted = patched(admitted, response)
       } catch (error) {
@@ -90,6 +100,7 @@ export function createAdmission({
     resource: Resource,
     incoming: KubeObject,
     namespace: string | undefined,
+    isDryRun: boolean,
   ) {
     const uid = randomUUID()
     const { group, version, kind, plural } = resource
@@ -108,7 +119,7 @@ export function createAdmission({
         userInfo: { username: 'system:anonymous', groups: ['system:unauthenticated'] },
         object: incoming,
         oldObject: null,
-        dryRun: false,
+        dryRun: isDryRun,
         options: { apiVersion: 'meta.k8s.io/v1', kind: 'CreateOptions' },
       },
     }

@@ -16,7 +16,7 @@ import { created, terminating, updated } from './writes.ts'
 export interface Requests {
   get(target: Target): Answer
   list(target: Target, query: URLSearchParams): Answer
-  create(target: Target, body: unknown): Promise<Answer>
+  create(target: Target, query: URLSearchParams, body: unknown): Promise<Answer>
   update(target: Target, body: unknown): Answer
   patch(target: Target, contentType: string, body: unknown): Answer
   delete(target: Target, query: URLSearchParams, body: unknown): Answer
@@ -51,7 +51,7 @@ export function createRequests({
     })
   }
 
-  async function create(target: Target, body: unknown): Promise<Answer> {
+  async function create(target: Target, query: URLSearchParams, body: unknown): Promise<Answer> {
     const { resource, namespace, subresource } = target
     if (subresource === 'binding') return bind(target, body)
     const incoming = parse(resource, body, namespace)
@@ -63,11 +63,13 @@ export function createRequests({
       const inside = resources.find(`/api/v1/namespaces/${namespace}`)
       if (inside && isRefusal(find(inside))) return find(inside) as Answer
     }
-    const admitted = await admission.admit(resource, incoming, namespace)
+    const isDryRun = query.get('dryRun') === 'All'
+    const admitted = await admission.admit(resource, incoming, namespace, isDryRun)
     if (isRefusal(admitted)) return admitted
     const first = created(resource, admitted, namespace)
     if (store.get(resource, namespace, first.metadata.name))
       return alreadyExists(resource, first.metadata.name)
+    if (isDryRun) return { code: 201, body: first }
     if (resource.kind === 'CustomResourceDefinition') resources.define(first)
     return { code: 201, body: store.put(resource, first) }
   }

@@ -90,7 +90,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       case 'GET':
         return target.name === undefined ? requests.list(target, query) : requests.get(target)
       case 'POST':
-        return requests.create(target, body.value)
+        return requests.create(target, query, body.value)
       case 'PUT':
         return requests.update(target, body.value)
       case 'PATCH':

@@ -39,7 +39,7 @@ t.test('it can be installed in another namespace, and names it everywhere', asyn
 })
 
 t.test('everything switched on: monitors, rule, dashboard, feed', async t => {
-  const switches = ['podMonitor', 'prometheusRule', 'dashboard', 'feedWatch'].map(
+  const switches = ['podMonitor', 'prometheusRule', 'dashboard', 'feedWatch', 'restart'].map(
     name => `${name}.enabled=true`,
   )
   const objects = parse(

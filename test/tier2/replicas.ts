@@ -22,6 +22,8 @@ import type { Shop } from './shop.ts'
 export interface Replica {
   log(): string
   isReady(): Promise<boolean>
+  /** The value of a metric without labels. */
+  metric(name: string): Promise<number>
   /** The authority's name in the certificate that it serves. */
   authority(): Promise<string>
   /** As the kubelet does at the end of a pod: SIGTERM. Resolves when it has ended. */
@@ -85,6 +87,7 @@ export async function installReplicas(t: Test): Promise<Replicas> {
     const replica: Replica = {
       log: () => readFileSync(log, 'utf8'),
       isReady: () => isReady(port),
+      metric: name => metricAt(metricsPort, name),
       authority: () => authorityAt(port),
       async terminate() {
         const ended = program.stop('SIGTERM')
@@ -136,6 +139,11 @@ function isReady(port: number): Promise<boolean> {
     })
     request.on('error', () => resolve(false))
   })
+}
+
+async function metricAt(port: number, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1])
 }
 
 async function authorityAt(port: number): Promise<string> {

@@ -19,6 +19,7 @@ import { createApi } from '../../release/api.ts'
 import type { Api } from '../../release/api.ts'
 import { watchResource } from '../../release/watch.ts'
 import { createController } from '../../webhook/controller.ts'
+import type { Told } from '../../webhook/events.ts'
 import { connect, deployment, image, until } from '../demo/contract/cluster.ts'
 import type { Json } from '../demo/contract/cluster.ts'
 import { kubeConfig } from '../release/server.ts'
@@ -161,6 +162,7 @@ async function start(t: Test) {
   const messages: string[] = []
   const log = (message: string) => void messages.push(message)
   const states: ReleaseState[] = []
+  const told: Told[] = []
   const server = await startApiServer({ log })
   const api = createApi(() => kubeConfig(server.url))
   await install(api, 'manifests')
@@ -186,7 +188,15 @@ async function start(t: Test) {
 
   function run() {
     const writer = { isLeading: () => isLeading, api: ours }
-    return createController({ api: ours, log, writer, onState: state => void states.push(state) })
+    const tell = (event: Told) => void told.push(event)
+    return createController({
+      api: ours,
+      log,
+      writer,
+      tell,
+      image: 'spa-reloader-sidecar:1',
+      onState: state => void states.push(state),
+    })
   }
 
   async function restart(meanwhile: () => Promise<unknown>): Promise<void> {

@@ -25,6 +25,7 @@ interface Facts {
   redirect?: Redirect
   /** Specs: of a NetworkPolicy where it has a podSelector, else of another kind. */
   policies?: object[]
+  isBroken?: boolean
 }
 
 function pod(facts: Facts): Raw {
@@ -50,6 +51,7 @@ function decideOn(facts: Facts) {
     annotations: defaults,
     services: service ? [web] : [],
     redirect,
+    isBroken: () => facts.isBroken === true,
     policies: policies.map(policy =>
       'podSelector' in policy
         ? parseNetworkPolicy({ metadata: { name: 'web', namespace: 'shop' }, spec: policy })!
@@ -72,6 +74,7 @@ const nothing: Context = {
 
 const skipped: Record<Exclude<Reason, 'not-a-pod'>, Facts[]> = {
   'opted-out': [{ labels: { 'spa-reloader.io/inject': 'false' } }],
+  breaker: [{ isBroken: true }],
   'host-network': [{ spec: { hostNetwork: true } }],
   windows: [
     { spec: { os: { name: 'windows' } } },

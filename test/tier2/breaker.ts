@@ -1,0 +1,242 @@
+// What the webhook does about pods that injection harms, and about those that it missed: on a real API server with its quotas, two replicas.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { until } from '../cluster/wait.ts'
+import type { Pod } from '../cluster/fake-kubelet.ts'
+import { webDeployment, webService } from './installation.ts'
+import { installReplicas } from './replicas.ts'
+import type { Replica } from './replicas.ts'
+import { isInjected, openShop } from './shop.ts'
+import type { Shop } from './shop.ts'
+
+const { cluster, kubelet, open, start } = await installReplicas(t)
+let replicas: Replica[] = [await start(), await start()]
+
+t.test(
+  'an image that cannot be pulled: the next pods come without the sidecar, also after a restart of the webhook',
+  async t => {
+    const shop = await open(t, 'pull')
+    const letGo = kubelet.hold(pod => pod.metadata.namespace === 'pull' && isInjected(pod), 'start')
+    await shop.apply(webService(), webDeployment('web:1'))
+    const stuck = await until('two pods', async () => {
+      const all = await shop.living()
+      return all.length === 2 && all.every(pod => isInjected(pod) && pod.status.phase === 'Pending') && all
+    })
+    for (const pod of stuck) await cannotPull(pod)
+    const message = await eventOf(shop, 'InjectionPaused')
+    t.match(
+      message,
+      /^breaker: the sidecar \(spa-reloader-sidecar:test\) keeps .* from starting: ImagePullBackOff/,
+    )
+    t.match(message, /kubectl -n pull rollout restart deployment\/web$/)
+    await until('the other replica to have heard', async () => {
+      await delay(200)
+      return true
+    })
+
+    await shop.scale(6)
+    await until('the others to be ready', async () => (await ready(shop)).length === 4)
+    t.notOk((await ready(shop)).some(isInjected))
+    t.equal(await openBreakers(), 1)
+
+    await Promise.all(replicas.map(replica => replica.kill()))
+    replicas = [await start(), await start()]
+    await shop.restart()
+    await shop.settled(
+      'the rollout',
+      ({ status }) => status.updatedReplicas === 6 && status.readyReplicas === 6,
+    )
+    t.notOk((await shop.living()).some(isInjected), 'it is still open, and the rollout is not held up')
+
+    await shop.kubectl('annotate release web spa-reloader.io/breaker-')
+    letGo()
+    await until('it to be closed', async () => (await openBreakers()) === 0)
+    await shop.restart()
+    await shop.settled(
+      'the rollout',
+      ({ status }) => status.updatedReplicas === 6 && status.readyReplicas === 6,
+    )
+    t.ok((await shop.living()).every(isInjected))
+  },
+)
+
+t.test(
+  'a quota that has room for the app only: pods come without the sidecar until there is more',
+  async t => {
+    const shop = await open(t, 'quota')
+    const quota = (memory: string) => ({
+      apiVersion: 'v1',
+      kind: 'ResourceQuota',
+      metadata: { name: 'memory' },
+      spec: { hard: { 'limits.memory': memory } },
+    })
+    await cluster.kubectl(['-n', 'quota', 'apply', '-f', '-'], JSON.stringify(quota('300Mi')))
+    await until('the quota to be in force', async () =>
+      (await shop.kubectl('get resourcequota memory -o jsonpath={.status.hard}')).includes('300Mi'),
+    )
+    const container = { resources: { limits: { memory: '128Mi' } } }
+    await shop.apply(webService(), webDeployment('web:1', { container }))
+    const message = await eventOf(shop, 'InjectionPaused')
+    t.match(
+      message,
+      /^breaker: with the sidecar the API server refuses .* without it not: exceeded quota: memory/,
+    )
+    await until('both pods', async () => (await ready(shop)).length === 2)
+    t.ok((await ready(shop)).some(pod => !isInjected(pod)))
+
+    await cluster.kubectl(['-n', 'quota', 'apply', '-f', '-'], JSON.stringify(quota('2Gi')))
+    await eventOf(shop, 'InjectionResumed', 120)
+    await shop.restart()
+    await shop.settled('the rollout', ({ status }) => status.updatedReplicas === 2 && status.replicas === 2)
+    t.ok((await shop.living()).every(isInjected))
+  },
+)
+
+t.test('a quota that has no room for the app itself is not our matter', async t => {
+  const shop = await open(t, 'poor')
+  const spec = { hard: { 'limits.memory': '100Mi' } }
+  const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'memory' }, spec }
+  await cluster.kubectl(['-n', 'poor', 'apply', '-f', '-'], JSON.stringify(quota))
+  await until('the quota to be in force', async () =>
+    (await shop.kubectl('get resourcequota memory -o jsonpath={.status.hard}')).includes('100Mi'),
+  )
+  const container = { resources: { limits: { memory: '128Mi' } } }
+  await shop.apply(webService(), webDeployment('web:1', { container }))
+  await shop.settled('its refusal', ({ status }) =>
+    (status.conditions ?? []).some(({ reason }) => reason === 'FailedCreate'),
+  )
+  await delay(1_000)
+  t.equal(await shop.kubectl('get events --field-selector reason=InjectionPaused -o name'), '')
+})
+
+t.test('a namespace is labelled while its pods run: told on each Deployment, and counted', async t => {
+  const shop = await openShop(cluster, kubelet, 'late', false)
+  t.teardown(shop.close)
+  await shop.apply(
+    webService(),
+    webDeployment('web:1'),
+    webDeployment('web:1', { name: 'other', labels: { tier: 'b' } }),
+  )
+  await until('four pods', async () => (await ready(shop)).length === 4)
+  await cluster.kubectl(['label', 'namespace', 'late', 'spa-reloader.io/inject=enabled'])
+  for (const name of ['web', 'other']) {
+    const message = await eventOf(shop, 'InjectionMissed', 60, name)
+    t.match(message, `kubectl -n late rollout restart deployment/${name} gives it to them`)
+  }
+  t.equal(await missedPods(), 4)
+  await shop.restart()
+  await shop.settled('the rollout', ({ status }) => status.updatedReplicas === 2 && status.replicas === 2)
+  t.ok((await shop.living()).filter(pod => pod.metadata.name.startsWith('web-')).every(isInjected))
+  await until('the other two to be left', async () => (await missedPods()) === 2)
+
+  const annotate = 'annotate namespace late spa-reloader.io/restart=auto'
+  await cluster.kubectl(annotate.split(' '))
+  t.match(
+    await eventOf(shop, 'RestartRefused', 60, 'other'),
+    /kubectl apply -f manifests\/restart gives us the right/,
+  )
+  await cluster.kubectl(['apply', '-f', 'manifests/restart'])
+  await cluster.kubectl(['annotate', 'namespace', 'late', 'nudge=1'])
+  await until('it to be restarted', async () => (await shop.living()).every(isInjected), 120)
+  await until('none to be missed', async () => (await missedPods()) === 0)
+})
+
+t.test('labelled where the sidecar would be refused: told so, instead of the advice to restart', async t => {
+  const shop = await openShop(cluster, kubelet, 'refusing', false)
+  t.teardown(shop.close)
+  const spec = { hard: { 'limits.memory': '300Mi' } }
+  const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'memory' }, spec }
+  await cluster.kubectl(['-n', 'refusing', 'apply', '-f', '-'], JSON.stringify(quota))
+  const container = { resources: { limits: { memory: '128Mi' } } }
+  await shop.apply(webService(), webDeployment('web:1', { container, replicas: 1 }))
+  await until('a pod', async () => (await ready(shop)).length === 1)
+  await cluster.kubectl(['label', 'namespace', 'refusing', 'spa-reloader.io/inject=enabled'])
+  t.match(
+    await eventOf(shop, 'InjectionRefused'),
+    /with it the API server would refuse them: exceeded quota: memory/,
+  )
+})
+
+t.test('the webhook may ask about pods, and create none', async t => {
+  const kubeconfig = ['--kubeconfig', await cluster.kubeconfigOf('spa-reloader', 'spa-reloader-webhook')]
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'mine', namespace: 'default' },
+    spec: { containers: [{ name: 'a', image: 'a' }] },
+  }
+  const create = (...flags: string[]) =>
+    cluster.kubectl([...kubeconfig, 'create', ...flags, '--validate=false', '-f', '-'], JSON.stringify(pod))
+  t.match(await create('--dry-run=server'), /created \(server dry run\)/)
+  await t.rejects(create(), /may only update pods, and create them in dry runs/)
+})
+
+t.test('where its people asked for it, a Deployment whose pods are stuck is restarted', async t => {
+  const shop = await open(t, 'freed')
+  await cluster.kubectl(['annotate', 'namespace', 'freed', 'spa-reloader.io/restart=auto'])
+  kubelet.hold(pod => pod.metadata.namespace === 'freed' && isInjected(pod), 'start')
+  await shop.apply(webService(), webDeployment('web:1'))
+  const stuck = await until('two pods', async () => {
+    const all = await shop.living()
+    return all.length === 2 && all.every(pod => isInjected(pod) && pod.status.phase === 'Pending') && all
+  })
+  for (const pod of stuck) await cannotPull(pod)
+  await until('two pods without the sidecar', async () => {
+    const all = await shop.living()
+    return all.length === 2 && !all.some(isInjected) && (await ready(shop)).length === 2
+  })
+  t.match(await eventOf(shop, 'InjectionPaused'), /ImagePullBackOff/)
+})
+
+/** As the kubelet says it. */
+async function cannotPull(pod: Pod): Promise<void> {
+  const { name, namespace } = pod.metadata
+  const waiting = (container: string, reason: string) => ({
+    name: container,
+    image: '',
+    imageID: '',
+    ready: false,
+    restartCount: 0,
+    state: { waiting: { reason } },
+  })
+  const { status } = await cluster.api('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
+    status: {
+      containerStatuses: [waiting('web', 'ContainerCreating'), waiting('spa-reloader', 'ImagePullBackOff')],
+    },
+  })
+  if (status !== 200) throw new Error(`the status was refused: ${status}`)
+}
+
+async function ready(shop: Shop): Promise<Pod[]> {
+  return (await shop.living()).filter(({ status }) =>
+    (status.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True'),
+  )
+}
+
+function eventOf(shop: Shop, reason: string, seconds = 60, name = 'web'): Promise<string> {
+  const selector = `reason=${reason},involvedObject.kind=Deployment,involvedObject.name=${name}`
+  return until(
+    `the Event ${reason}`,
+    async () => {
+      const text = await shop.kubectl(
+        `get events --field-selector ${selector} -o jsonpath={.items[0].message}`,
+      )
+      return text !== '' && text
+    },
+    seconds,
+  )
+}
+
+function missedPods(): Promise<number> {
+  return sum('spa_reloader_missed_pods')
+}
+
+function openBreakers(): Promise<number> {
+  return sum('spa_reloader_open_breakers')
+}
+
+async function sum(metric: string): Promise<number> {
+  const values = await Promise.all(replicas.map(replica => replica.metric(metric)))
+  return values.reduce((all, one) => all + one, 0)
+}

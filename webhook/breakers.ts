@@ -1,0 +1,157 @@
+// Keeps the breakers of one namespace: looks at a Deployment's pods and at what the API server says, writes the breaker on the Release, and
+// tells of it on the Deployment. Only the replica that leads does this; admission on all replicas reads what was written.
+
+import { annotation, group, resource } from '../protocol/names.ts'
+import { refusal } from '../release/api.ts'
+import type { Api } from '../release/api.ts'
+import type { Deployment, Pod, ReplicaSet } from '../release/objects.ts'
+import { releasesPath } from '../release/record.ts'
+import { nextBreaker, parseBreaker, stuckPods } from './breaker.ts'
+import type { Breaker, Evidence } from './breaker.ts'
+import type { Told } from './events.ts'
+import { isAskedFor } from './restarts.ts'
+import type { Restarts } from './restarts.ts'
+import { nextPod, readReplicaSet, tryPod } from './trial.ts'
+
+export interface BreakersOptions {
+  api: Api
+  /** Refuses to write while we do not lead. */
+  writer: Pick<Api, 'request'>
+  namespace: string
+  /** The sidecar's. */
+  image: string
+  tell(told: Told): void
+  restarts: Restarts
+  now?(): Date
+}
+
+export interface Seen {
+  deployment: Deployment
+  /** Those that run or are going to. */
+  pods: readonly Pod[]
+  replicaSets: readonly ReplicaSet[]
+  /** The breaker's annotation on the Release, as far as our copy knows. */
+  text: string | undefined
+  /** Of the Namespace. */
+  defaults: Record<string, string>
+}
+
+export interface Breakers {
+  /** Returns after how many milliseconds to look again, if nothing moves until then. Throws when something could not be written. */
+  look(seen: Seen): Promise<number | undefined>
+}
+
+const trialMs = 60_000
+const leastMs = 1_000
+
+export function createBreakers(options: BreakersOptions): Breakers {
+  const { api, writer, namespace, image, tell, restarts, now = () => new Date() } = options
+  const written = new Map<string, string | undefined>() // by name; our copy of the Release lags behind our own writes
+  const tried = new Map<string, number>() // by name → when
+  return { look }
+
+  async function look(seen: Seen): Promise<number | undefined> {
+    const { deployment, pods, replicaSets, text } = seen
+    const { name } = deployment
+    if (written.has(name) && written.get(name) === text) written.delete(name)
+    const last = parseBreaker(written.has(name) ? written.get(name) : text)
+    const refusing = replicaSets.find(({ replicas, refusal }) => replicas > 0 && refusal !== '')
+    const newest = replicaSets.find(({ revision }) => revision === deployment.revision)
+    const doubted = refusing ?? (last?.cause === 'refused' ? newest : undefined)
+    const trial = doubted && isDue(name) ? await tryNext(name, doubted) : undefined
+    const next = nextBreaker(last, { pods, trial, image, now: now() })
+    if (next !== last) {
+      await write(deployment, next)
+      report(seen, last, next)
+    }
+    if (doubted) return trialMs
+    if (next?.cause === 'container') await freeStuck(seen)
+    return next && Math.max(leastMs, Date.parse(next.retry) - now().getTime())
+  }
+
+  /** Pods that are stuck do not go by themselves, and hold up their rollout. */
+  async function freeStuck({ deployment, pods, defaults }: Seen): Promise<void> {
+    if (isAskedFor(deployment, defaults) && stuckPods(pods, image).length > 0)
+      await restarts.ask(deployment, 'stuck')
+  }
+
+  /** A Deployment that moves a lot is not tried at each of its moves. */
+  function isDue(name: string): boolean {
+    return now().getTime() - (tried.get(name) ?? -Infinity) >= trialMs
+  }
+
+  async function tryNext(name: string, { name: replicaSet }: ReplicaSet): Promise<Evidence['trial']> {
+    tried.set(name, now().getTime())
+    const raw = await readReplicaSet(api, namespace, replicaSet)
+    const trial = raw && (await tryPod(api, namespace, nextPod(raw)))
+    if (!trial || trial.verdict === 'theirs') return undefined
+    return trial.verdict === 'accepted' ? 'accepted' : { refused: trial.refused }
+  }
+
+  async function write(deployment: Deployment, breaker: Breaker | undefined): Promise<void> {
+    const { name, uid } = deployment
+    const text = breaker && JSON.stringify(breaker)
+    const annotations = { [annotation.breaker]: text ?? null }
+    const path = releasesPath(namespace)
+    let response = await writer.request({
+      method: 'PATCH',
+      path: `${path}/${name}`,
+      body: { metadata: { annotations } },
+      contentType: 'application/merge-patch+json',
+    })
+    if (response.status === 404 && text !== undefined)
+      response = await writer.request({
+        method: 'POST',
+        path,
+        body: {
+          apiVersion: `${group}/${resource.version}`,
+          kind: resource.kind,
+          metadata: {
+            name,
+            namespace,
+            annotations,
+            ownerReferences: [{ apiVersion: 'apps/v1', kind: 'Deployment', name, uid }],
+          },
+        },
+      })
+    if (response.status >= 300 && response.status !== 404)
+      throw new Error(`the breaker was not written: ${refusal(response)}`)
+    written.set(name, text)
+  }
+
+  function report({ deployment, pods }: Seen, last: Breaker | undefined, next: Breaker | undefined): void {
+    const { name, uid } = deployment
+    const told = { namespace, deployment: { name, uid } }
+    if (!next)
+      return tell({
+        ...told,
+        type: 'Normal',
+        reason: 'InjectionResumed',
+        message: 'breaker: what kept pods with the sidecar from starting is gone: new ones get it again',
+      })
+    if (last && last.says === next.says && last.cause === next.cause) return
+    tell({
+      ...told,
+      type: 'Warning',
+      reason: 'InjectionPaused',
+      message:
+        next.cause === 'refused'
+          ? refusedText(next)
+          : stuckText(next, stuckPods(pods, image).length, namespace, name),
+    })
+  }
+}
+
+function refusedText({ says }: Breaker): string {
+  return (
+    `breaker: with the sidecar the API server refuses the pods of this Deployment, without it not: ${says}. ` +
+    'New pods come without it until that has changed'
+  ).slice(0, 1_000)
+}
+
+function stuckText({ says, image }: Breaker, count: number, namespace: string, name: string): string {
+  return (
+    `breaker: the sidecar (${image}) keeps ${count === 1 ? 'a pod' : `${count} pods`} from starting: ${says}. New pods come without it, and one ` +
+    `tries again after a while. Those that are stuck stay until somebody deletes them: kubectl -n ${namespace} rollout restart deployment/${name}`
+  )
+}

@@ -1,0 +1,26 @@
+// What Prometheus is told of the controller, worked out when it asks.
+
+import { Gauge } from 'prom-client'
+import type { Registry } from 'prom-client'
+
+export interface Gauges {
+  /** Pods that should have the sidecar and do not. */
+  missed(): number
+  /** Deployments whose new pods are left alone. */
+  broken(): number
+  isLeading(): boolean
+}
+
+/** Registers them. Those of the controller are 0 on a replica that does not lead: add them up. */
+export function registerGauges(registry: Registry, { missed, broken, isLeading }: Gauges): void {
+  gauge('spa_reloader_missed_pods', 'Pods that should have the sidecar and do not.', missed)
+  gauge('spa_reloader_open_breakers', 'Deployments whose new pods come without the sidecar.', broken)
+  gauge('spa_reloader_leading', '1 on the replica that writes.', () => Number(isLeading()))
+
+  function gauge(name: string, help: string, value: () => number): void {
+    const collect = function (this: Gauge): void {
+      this.set(value())
+    }
+    void new Gauge({ name, help, registers: [registry], collect })
+  }
+}

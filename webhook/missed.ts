@@ -1,0 +1,123 @@
+// Pods that should have the sidecar and do not: created before the namespace was labelled, or while the webhook did not answer. failurePolicy Ignore lets
+// them in silently; here they are counted, told on their Deployment, and, where its people asked for it, replaced.
+
+import type { Api } from '../release/api.ts'
+import type { Deployment, Pod, ReplicaSet } from '../release/objects.ts'
+import { decide } from './decide.ts'
+import type { Context } from './decide.ts'
+import type { Told } from './events.ts'
+import type { Raw } from './pod.ts'
+import { isAskedFor } from './restarts.ts'
+import type { Restarts } from './restarts.ts'
+import { nextPod, readReplicaSet, tryPod } from './trial.ts'
+
+export interface MissedPodsOptions {
+  api: Api
+  namespace: string
+  tell(told: Told): void
+  restarts: Restarts
+}
+
+export interface MissedPods {
+  /** Returns after how many milliseconds to look again, if nothing moves until then. */
+  look(seen: {
+    deployment: Deployment
+    pods: readonly Pod[]
+    replicaSets: readonly ReplicaSet[]
+    context: Context
+  }): Promise<number | undefined>
+  /** The Deployment is gone, or not ours to look after any more. */
+  forget(name: string): void
+  count(): number
+}
+
+const againMs = 10_000
+
+export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsOptions): MissedPods {
+  const counts = new Map<string, number>()
+  /** By Deployment: what its newest ReplicaSet makes, and whether it was told. Kept only while pods are missed. */
+  const cases = new Map<string, { uid: string; pod: Raw | undefined; isTold: boolean }>()
+  return { look, forget, count: () => [...counts.values()].reduce((sum, count) => sum + count, 0) }
+
+  function forget(name: string): void {
+    counts.delete(name)
+    cases.delete(name)
+  }
+
+  async function look({ deployment, pods, replicaSets, context }: Parameters<MissedPods['look']>[0]) {
+    const { name, revision } = deployment
+    const newest = replicaSets.find(replicaSet => replicaSet.revision === revision)
+    // Those of older ReplicaSets are about to go.
+    const bare = pods.filter(
+      ({ injected, terminating, controller }) => !injected && !terminating && controller?.uid === newest?.uid,
+    )
+    if (!newest || bare.length === 0) {
+      forget(name)
+      return undefined
+    }
+    const found = await caseOf(name, newest)
+    const decision = found.pod && decide(found.pod, context)
+    if (!decision || 'skip' in decision) {
+      counts.delete(name)
+      return undefined
+    }
+    counts.set(name, bare.length)
+    if (!found.isTold) {
+      found.isTold = true
+      await report(deployment, found.pod, isAskedFor(deployment, context.annotations))
+    }
+    return restartIfAsked(deployment, context)
+  }
+
+  async function caseOf(name: string, { uid, name: replicaSet }: ReplicaSet) {
+    const known = cases.get(name)
+    if (known?.uid === uid) return known
+    const raw = await readReplicaSet(api, namespace, replicaSet)
+    const found = { uid, pod: raw && nextPod(raw), isTold: false }
+    cases.set(name, found)
+    return found
+  }
+
+  async function report({ name, uid }: Deployment, pod: Raw | undefined, isReplaced: boolean): Promise<void> {
+    const told = { namespace, deployment: { name, uid }, type: 'Warning' as const }
+    const trial = pod && (await tryPod(api, namespace, pod))
+    if (trial?.verdict === 'ours')
+      return tell({
+        ...told,
+        reason: 'InjectionRefused',
+        message:
+          `missed: pods run without the sidecar, and with it the API server would refuse them: ${trial.refused}`.slice(
+            0,
+            1_000,
+          ),
+      })
+    const advice = `kubectl -n ${namespace} rollout restart deployment/${name} gives it to them`
+    tell({
+      ...told,
+      reason: 'InjectionMissed',
+      message:
+        'missed: pods run without the sidecar: they were created before the namespace was labelled, or while the webhook did not answer. ' +
+        (isReplaced ? 'They are replaced' : advice),
+    })
+  }
+
+  async function restartIfAsked(
+    deployment: Deployment,
+    { annotations }: Context,
+  ): Promise<number | undefined> {
+    if (!isAskedFor(deployment, annotations)) return undefined
+    const answer = await restarts.ask(deployment, 'missed')
+    if (typeof answer === 'object') refused(deployment, answer.refused)
+    return answer === 'waits' ? againMs : undefined
+  }
+
+  function refused({ name, uid }: Deployment, why: string): void {
+    tell({
+      namespace,
+      deployment: { name, uid },
+      type: 'Warning',
+      reason: 'RestartRefused',
+      message: `missed: its annotation asks for a restart, but we may not: ${why}. kubectl apply -f manifests/restart gives us the right`,
+    })
+  }
+}

@@ -1,0 +1,76 @@
+// Restarts Deployments whose people asked for it by annotation: one at a time in the whole cluster, each at most once an hour, and missed pods are not
+// replaced while a rollout is under way. The right to do so is not among our usual ones: manifests/restart gives it.
+
+import { annotation, option } from '../protocol/names.ts'
+import type { Log } from '../protocol/log.ts'
+import { patchType, refusal } from '../release/api.ts'
+import type { Api } from '../release/api.ts'
+import type { Deployment } from '../release/objects.ts'
+
+/** Whether a Deployment's people asked for it, on its pod template or on the Namespace. */
+export function isAskedFor({ template }: Deployment, defaults: Record<string, string>): boolean {
+  return (template.annotations[option.restart] ?? defaults[option.restart]) === 'auto'
+}
+
+export interface Restarts {
+  /**
+   * To be called again and again, until there is no more reason to. `waits`: another one is restarted, or a rollout is under way.
+   * `lately`: it was restarted, and that did not help.
+   */
+  ask(
+    deployment: Deployment,
+    why: 'missed' | 'stuck',
+  ): Promise<'restarted' | 'waits' | 'lately' | { refused: string }>
+}
+
+export interface RestartsOptions {
+  /** Refuses to write while we do not lead. */
+  writer: Pick<Api, 'request'>
+  log: Log
+  now?(): Date
+}
+
+const againMs = 60 * 60_000
+const patienceMs = 10 * 60_000 // a rollout that hangs must not hold up the others for ever
+
+export function createRestarts({ writer, log, now = () => new Date() }: RestartsOptions): Restarts {
+  let current: { uid: string; generation: number; since: number } | undefined
+  return { ask }
+
+  async function ask(deployment: Deployment, why: 'missed' | 'stuck'): ReturnType<Restarts['ask']> {
+    const { namespace, name, uid, template } = deployment
+    if (current?.uid === uid && isSettled(deployment) && deployment.generation > current.generation)
+      current = undefined
+    const ms = now().getTime()
+    if (ms - Date.parse(template.annotations[annotation.restarted] ?? '') < againMs) return 'lately'
+    if (why === 'missed' && !isSettled(deployment)) return 'waits' // a stuck one never is
+    if (current && current.uid !== uid && ms - current.since < patienceMs) return 'waits'
+    current = { uid, generation: deployment.generation, since: ms }
+    const time = now().toISOString()
+    const response = await writer.request({
+      method: 'PATCH',
+      path: `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`,
+      body: { spec: { template: { metadata: { annotations: { [annotation.restarted]: time } } } } },
+      contentType: patchType.merge,
+    })
+    if (response.status >= 300) {
+      current = undefined
+      return { refused: refusal(response) }
+    }
+    log('restarted', { namespace, name, reason: why })
+    return 'restarted'
+  }
+}
+
+/** No rollout is under way, except one that cannot end. */
+function isSettled({
+  generation,
+  observedGeneration,
+  replicas,
+  status,
+  deadlineExceeded,
+}: Deployment): boolean {
+  if (observedGeneration < generation) return false
+  const isComplete = status.updatedReplicas === replicas && status.replicas === replicas
+  return deadlineExceeded || isComplete
+}

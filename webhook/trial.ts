@@ -1,0 +1,64 @@
+// What would become of a Deployment's next pod, with the sidecar and without it: the API server is asked with dryRun, so that quotas, LimitRanges, Pod
+// Security and other people's webhooks answer for themselves. Nothing is created; a policy in manifests/ lets us do no more than that.
+
+import { annotation, label } from '../protocol/names.ts'
+import { refusal } from '../release/api.ts'
+import type { Api } from '../release/api.ts'
+import { object } from './pod.ts'
+import type { Raw } from './pod.ts'
+
+/** `ours`: refused only because of what we add. `theirs`: refused without it, too. */
+export type Trial = { verdict: 'accepted' } | { verdict: 'ours' | 'theirs'; refused: string }
+
+/** Reads a ReplicaSet as it is; undefined when it is gone. Throws on any other refusal. */
+export async function readReplicaSet(api: Api, namespace: string, name: string): Promise<Raw | undefined> {
+  const response = await api.request({ path: `/apis/apps/v1/namespaces/${namespace}/replicasets/${name}` })
+  if (response.status === 404) return undefined
+  if (response.status !== 200) throw new Error(`ReplicaSet ${namespace}/${name}: ${refusal(response)}`)
+  return object(response.body)
+}
+
+/** The next pod of a ReplicaSet, as its controller would send it to the API server. */
+export function nextPod(replicaSet: Raw): Raw {
+  const { name, namespace, uid } = object(replicaSet.metadata)
+  const template = object(object(replicaSet.spec).template)
+  const { labels, annotations } = object(template.metadata)
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      generateName: `${String(name)}-`,
+      namespace,
+      labels,
+      annotations,
+      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name, uid, controller: true }],
+    },
+    spec: template.spec,
+  }
+}
+
+/** Tries a pod with the sidecar; where that is refused, without it. Throws when the API server cannot be reached. */
+export async function tryPod(api: Api, namespace: string, pod: Raw): Promise<Trial> {
+  const injected = await post(withMetadata(pod, 'annotations', annotation.trial))
+  if (injected === undefined) return { verdict: 'accepted' }
+  const plain = await post(withMetadata(pod, 'labels', label.inject, 'false'))
+  return { verdict: plain === undefined ? 'ours' : 'theirs', refused: injected }
+
+  /** Returns why it was refused. */
+  async function post(body: Raw): Promise<string | undefined> {
+    const path = `/api/v1/namespaces/${namespace}/pods`
+    const response = await api.request({ method: 'POST', path, query: { dryRun: 'All' }, body })
+    if (response.status === 429 || response.status >= 500) throw new Error(`no trial: ${refusal(response)}`)
+    return response.status < 300 ? undefined : withoutName(refusal(response))
+  }
+}
+
+/** `403: pods "web-6c487dcc49-x7k2p" is forbidden: exceeded quota`: the name is another one each time. */
+function withoutName(text: string): string {
+  return text.replace(/^\d+: (pods "[^"]*" is forbidden: )?/, '')
+}
+
+function withMetadata(pod: Raw, field: 'labels' | 'annotations', key: string, value = 'true'): Raw {
+  const metadata = object(pod.metadata)
+  return { ...pod, metadata: { ...metadata, [field]: { ...object(metadata[field]), [key]: value } } }
+}
