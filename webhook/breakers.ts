@@ -42,6 +42,7 @@ export interface Breakers {
 }
 
 const trialMs = 60_000
+const againMs = 10_000
 const leastMs = 1_000
 
 export function createBreakers(options: BreakersOptions): Breakers {
@@ -65,14 +66,14 @@ export function createBreakers(options: BreakersOptions): Breakers {
       report(seen, last, next)
     }
     if (doubted) return trialMs
-    if (next?.cause === 'container') await freeStuck(seen)
+    if (next?.cause === 'container' && (await freeStuck(seen)) === 'waits') return againMs
     return next && Math.max(leastMs, Date.parse(next.retry) - now().getTime())
   }
 
   /** Pods that are stuck do not go by themselves, and hold up their rollout. */
-  async function freeStuck({ deployment, pods, defaults }: Seen): Promise<void> {
-    if (isAskedFor(deployment, defaults) && stuckPods(pods, image).length > 0)
-      await restarts.ask(deployment, 'stuck')
+  async function freeStuck({ deployment, pods, defaults }: Seen) {
+    const isMeant = isAskedFor(deployment, defaults) && stuckPods(pods, image).length > 0
+    return isMeant ? restarts.ask(deployment, 'stuck') : undefined
   }
 
   /** A Deployment that moves a lot is not tried at each of its moves. */

@@ -163,6 +163,7 @@ export function watchNamespace({
   /** What becomes of injection: whether it harms, and whether it was missed. */
   async function care(deployment: Deployment, pods: readonly Pod[]): Promise<void> {
     const { name } = deployment
+    restarts.seen(deployment)
     const replicaSets = copies.replicaSetsOf(deployment)
     const text = releases.objects.get(`${namespace}/${name}`)?.annotations[annotation.breaker]
     const again = [

@@ -13,6 +13,8 @@ export function isAskedFor({ template }: Deployment, defaults: Record<string, st
 }
 
 export interface Restarts {
+  /** To be told of each Deployment that moved: the next one has its turn when the last one's rollout has ended. */
+  seen(deployment: Deployment): void
   /**
    * To be called again and again, until there is no more reason to. `waits`: another one is restarted, or a rollout is under way.
    * `lately`: it was restarted, and that did not help.
@@ -35,12 +37,15 @@ const patienceMs = 10 * 60_000 // a rollout that hangs must not hold up the othe
 
 export function createRestarts({ writer, log, now = () => new Date() }: RestartsOptions): Restarts {
   let current: { uid: string; generation: number; since: number } | undefined
-  return { ask }
+  return { seen, ask }
+
+  function seen(deployment: Deployment): void {
+    if (current?.uid !== deployment.uid || deployment.generation <= current.generation) return
+    if (isSettled(deployment)) current = undefined
+  }
 
   async function ask(deployment: Deployment, why: 'missed' | 'stuck'): ReturnType<Restarts['ask']> {
     const { namespace, name, uid, template } = deployment
-    if (current?.uid === uid && isSettled(deployment) && deployment.generation > current.generation)
-      current = undefined
     const ms = now().getTime()
     if (ms - Date.parse(template.annotations[annotation.restarted] ?? '') < againMs) return 'lately'
     if (why === 'missed' && !isSettled(deployment)) return 'waits' // a stuck one never is
