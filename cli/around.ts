@@ -2,6 +2,7 @@
 
 import { webhookConfigurationName } from '../protocol/names.ts'
 import { parseService } from '../release/objects.ts'
+import { redirectIn } from '../webhook/capture-redirect.ts'
 import type { Context } from '../webhook/decide.ts'
 import { object } from '../webhook/pod.ts'
 import { discoverPolicies, networkPoliciesPath } from '../webhook/policies.ts'
@@ -11,6 +12,7 @@ import { unasked } from './causes.ts'
 import type { Cause } from './causes.ts'
 import { isRefused, orRefused } from './cluster.ts'
 import type { Cluster } from './cluster.ts'
+import type { WebhookSettings } from './settings.ts'
 
 const configurationPath = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${webhookConfigurationName}`
 
@@ -21,7 +23,11 @@ export interface Around {
 }
 
 /** What may not be read is added to `unread`, as sentences, and taken as empty. */
-export async function readAround(cluster: Cluster, unread: string[]): Promise<Around> {
+export async function readAround(
+  cluster: Cluster,
+  { redirect }: WebhookSettings,
+  unread: string[],
+): Promise<Around> {
   const { namespace } = cluster
   const [itself, services, policies, configuration] = await Promise.all([
     orRefused(cluster.read(`/api/v1/namespaces/${namespace}`)),
@@ -34,12 +40,14 @@ export async function readAround(cluster: Cluster, unread: string[]): Promise<Ar
   if (isRefused(policies)) unread.push(`the policies about traffic, of all namespaces: ${policies.refused}`)
   const known = isRefused(itself) ? undefined : itself
   const asked = isRefused(configuration) ? undefined : configuration
-  const { labels, annotations } = object(known?.metadata)
+  const labels = object(object(known?.metadata).labels) as Record<string, string>
+  const annotations = object(object(known?.metadata).annotations) as Record<string, string>
   return {
     context: {
       name: namespace,
-      labels: object(labels) as Record<string, string>,
-      annotations: object(annotations) as Record<string, string>,
+      labels,
+      annotations,
+      redirect: redirectIn(redirect, { labels, annotations }),
       policies: isRefused(policies) ? [] : policies,
       services: isRefused(services) ? [] : services.flatMap(service => parseService(service) ?? []),
       release: () => undefined,

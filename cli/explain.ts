@@ -1,16 +1,17 @@
 // Asks the cluster for what `explain` needs. What the user may not read is said, and the rest is still answered.
 
-import { annotation, containerName, label, webhookEnv, webhookServiceName } from '../protocol/names.ts'
+import { annotation, containerName, label } from '../protocol/names.ts'
 import { isString } from '../protocol/release.ts'
 import { parseRelease, releasesPath } from '../release/record.ts'
 import { decide } from '../webhook/decide.ts'
-import { containersOf, list, object, parseNewPod, deploymentOf } from '../webhook/pod.ts'
+import { list, object, parseNewPod, deploymentOf } from '../webhook/pod.ts'
 import type { Raw } from '../webhook/pod.ts'
 import { parseStatus } from '../webhook/status.ts'
 import { readAround } from './around.ts'
 import { isRefused, orRefused } from './cluster.ts'
 import type { Cluster } from './cluster.ts'
 import type { Facts } from './explanation.ts'
+import { readSettings } from './settings.ts'
 import { nameOf, podOf } from './template.ts'
 
 /** Throws when there is no such pod or Deployment, or when it may not be read. */
@@ -28,7 +29,8 @@ export async function readFacts(
   const subject = await cluster.read(path)
   if (!subject) throw new Error(`there is no ${kind} ${name} in namespace ${namespace}`)
   const unread: string[] = []
-  const around = await readAround(cluster, unread)
+  const settings = await readSettings(cluster, systemNamespace)
+  const around = await readAround(cluster, settings, unread)
   const pod = kind === 'pod' ? subject : podOf(subject)
   const decision = decide(pod, around.context)
   const deployment = kind === 'pod' ? decision.deployment : name
@@ -42,20 +44,10 @@ export async function readFacts(
     unasked: around.unasked,
     unread,
     status,
-    image: await readImage(cluster, systemNamespace),
+    image: settings.image,
     pods: kind === 'deployment' ? await readPods(cluster, subject) : [],
     release: deployment === undefined ? undefined : await readState(cluster, deployment),
   }
-}
-
-/** The sidecar's image that the webhook writes; undefined where its Deployment is not there or may not be read. */
-export async function readImage(cluster: Cluster, systemNamespace: string): Promise<string | undefined> {
-  const path = `/apis/apps/v1/namespaces/${systemNamespace}/deployments/${webhookServiceName}`
-  const deployment = await orRefused(cluster.read(path))
-  if (!deployment || isRefused(deployment)) return undefined
-  return containersOf(podOf(deployment))
-    .flatMap(({ container }) => list(container.env))
-    .flatMap(({ name, value }) => (name === webhookEnv.sidecarImage && isString(value) ? [value] : []))[0]
 }
 
 /** The Deployment's living pods. */

@@ -2,7 +2,7 @@
 
 import { isRefused, orRefused } from '../cluster.ts'
 import type { Cluster } from '../cluster.ts'
-import { readImage } from '../explain.ts'
+import { readSettings } from '../settings.ts'
 import { lineOf, skip, warn } from './finding.ts'
 import type { Finding } from './finding.ts'
 import { checkInstallation } from './installation.ts'
@@ -23,7 +23,7 @@ export async function check(
 ): Promise<0 | 1> {
   let failed = false
   tell('installation', await checkInstallation(cluster, systemNamespace, version))
-  const image = await readImage(cluster, systemNamespace)
+  const settings = await readSettings(cluster, systemNamespace)
   const named = namespace === undefined ? await orRefused(labelledNamespaces(cluster)) : [namespace]
   if (isRefused(named)) tell('namespaces', [skip(`${named.refused}: name one with -n`)])
   else if (named.length === 0)
@@ -32,7 +32,7 @@ export async function check(
     ])
   else
     for (const one of named)
-      tell(`namespace ${one}`, await checkNamespace({ ...cluster, namespace: one }, image))
+      tell(`namespace ${one}`, await checkNamespace({ ...cluster, namespace: one }, settings))
   return failed ? 1 : 0
 
   function tell(title: string, findings: readonly Finding[]): void {

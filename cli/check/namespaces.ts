@@ -11,16 +11,17 @@ import { readAround } from '../around.ts'
 import { isRefused, orRefused } from '../cluster.ts'
 import type { Cluster } from '../cluster.ts'
 import { isInjected, isLiving, ownerOf } from '../explain.ts'
+import type { WebhookSettings } from '../settings.ts'
 import { nameOf, podOf } from '../template.ts'
 import { dryRun } from './dry-run.ts'
 import { fail, ok, skip, warn } from './finding.ts'
 import type { Finding } from './finding.ts'
 
-/** `cluster.namespace` is the one that is looked at; `image` the sidecar's, where it is known. */
-export async function checkNamespace(cluster: Cluster, image: string | undefined): Promise<Finding[]> {
+/** `cluster.namespace` is the one that is looked at; `settings` are the webhook's. */
+export async function checkNamespace(cluster: Cluster, settings: WebhookSettings): Promise<Finding[]> {
   const { namespace } = cluster
   const unread: string[] = []
-  const { context, unasked } = await readAround(cluster, unread)
+  const { context, unasked } = await readAround(cluster, settings, unread)
   if (unasked.length > 0)
     return unasked.map(code => fail(`${code}: ${causes[code].replace('<namespace>', namespace)}`))
   const [deployments, pods] = await Promise.all([
@@ -32,7 +33,7 @@ export async function checkNamespace(cluster: Cluster, image: string | undefined
     ...unread.map(skip),
     await dryRun(cluster, namespace),
     ...deployments.flatMap(deployment => checkDeployment(deployment)),
-    ...checkSidecars(living, image),
+    ...checkSidecars(living, settings.image),
     ...(await checkPullSecrets(cluster, living)),
   ]
 
@@ -56,8 +57,9 @@ function checkSidecars(pods: readonly Raw[], image: string | undefined): Finding
   const injected = pods.filter(isInjected)
   const older = injected.filter(pod => image !== undefined && sidecarOf(pod)?.image !== image)
   const waiting = injected.flatMap(pod => {
-    const { state } =
-      list(object(pod.status).containerStatuses).find(({ name }) => name === containerName) ?? {}
+    const { containerStatuses, initContainerStatuses } = object(pod.status)
+    const statuses = [...list(containerStatuses), ...list(initContainerStatuses)] // a native one is of the second
+    const { state } = statuses.find(({ name }) => name === containerName) ?? {}
     const { reason, message } = object(object(state).waiting)
     return isString(reason) && !/^(ContainerCreating|PodInitializing)$/.test(reason)
       ? [
