@@ -4,6 +4,7 @@
 import { annotation, label, redirectContainerName, sidecarEnv } from '../protocol/names.ts'
 import type { Situation } from './capture.ts'
 import { resources, secretsMount } from './container.ts'
+import type { SidecarList } from './container.ts'
 import { append, setMembers } from './patch.ts'
 import type { Operation } from './patch.ts'
 import type { Plan } from './plan.ts'
@@ -61,14 +62,22 @@ export function redirectContainer(plan: Plan, image: string | undefined): Raw | 
   }
 }
 
-/** After the others', which it has nothing to do with. An unchanged one is left as others may have changed it. */
-export function placeRedirect(pod: Raw, container: Raw | undefined, isUnchanged: boolean): Operation[] {
+/**
+ * After the others', which it has nothing to do with. An unchanged one is left as others may have changed it. `where` is the sidecar's list: a
+ * native one is in the list by now, though in `pod` there may be none.
+ */
+export function placeRedirect(
+  pod: Raw,
+  container: Raw | undefined,
+  where: SidecarList,
+  isUnchanged: boolean,
+): Operation[] {
   if (!container) return []
   const { initContainers } = object(pod.spec)
   const present = Array.isArray(initContainers) ? (initContainers as unknown[]) : []
   const index = present.findIndex(item => object(item).name === redirectContainerName)
   if (index === -1)
-    return append(['spec', 'initContainers'], initContainers, [
+    return append(['spec', 'initContainers'], where === 'initContainers' ? present : initContainers, [
       { ...container, resources: resources(pod, { idle: '16Mi', most: '64Mi' }) },
     ])
   return isUnchanged ? [] : setMembers(['spec', 'initContainers', index], present[index], container)

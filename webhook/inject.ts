@@ -55,7 +55,7 @@ export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
     ...(present
       ? changeContainer(present, sidecar, isUnchanged, plan.before)
       : addContainer(pod, where, { ...sidecar, resources: resources(pod, needs(plan)) })),
-    ...placeRedirect(pod, redirect, isUnchanged),
+    ...placeRedirect(pod, redirect, where, isUnchanged),
     ...addVolumes(pod, plan),
     ...addPullSecrets(pod, settings),
   ]

@@ -71,6 +71,7 @@ export interface Front {
 
 const lookMs = 50 // while waiting for the app only
 const keepAliveMs = 60_000 // the kernel's probes find peers that have gone without a word; an app's own probes end at us
+const maxProbes = 8
 const backlog = 4096 // tabs come back all at once; the kernel takes the smaller of this and somaxconn
 
 export function createFront({
@@ -100,6 +101,8 @@ export function createFront({
   let timer: NodeJS.Timeout | undefined
   /** A dial was refused although the tables show a listener: the next look dials too. */
   let isDoubtful = false
+  /** Let in although there was no room. */
+  let probes = 0
   let isDraining = false
   let isSentAway = false
   let isShortOfMemory = false
@@ -221,10 +224,24 @@ export function createFront({
     if (isShortOfMemory || counters.open >= maxConnections) {
       if (isShortOfMemory) counters.turnedAwayMemory++
       else counters.turnedAway++
-      return turnAway(client, turnedAway)
+      return turnAway(client, { open: turnedAway, takeBack })
     }
+    letIn(client)
+  }
+
+  function letIn(client: Socket): void {
     counters.open++
     connections.add(createConnection(client, around))
+  }
+
+  /** Whoever says that he is a probe is believed, so there is only so much room for them. */
+  function takeBack(client: Socket, first: Buffer): boolean {
+    if (probes >= maxProbes || !isOpen) return false
+    probes++
+    client.once('close', () => probes--)
+    letIn(client)
+    client.unshift(first)
+    return true
   }
 
   function onClosed(client: Socket): void {

@@ -17,9 +17,14 @@ export interface Cluster extends Node {
 }
 
 export interface RunningPod {
-  metadata: { name: string; uid: string; deletionTimestamp?: string }
+  metadata: { name: string; uid: string; deletionTimestamp?: string; labels?: Record<string, string> }
   spec: { containers: { name: string }[]; initContainers?: { name: string }[] }
-  status: { podIP?: string; conditions?: { type: string; status: string }[] }
+  status: {
+    podIP?: string
+    conditions?: { type: string; status: string }[]
+    containerStatuses?: { name: string; restartCount: number }[]
+    initContainerStatuses?: { name: string; restartCount: number }[]
+  }
 }
 
 /** A test, or who else lets things end with it. */
@@ -81,10 +86,15 @@ export async function deployWeb(
   return url
 }
 
-/** Makes it, unless it is `default`, and puts it under Pod Security `restricted`. */
-export async function makeNamespace(cluster: Cluster, name: string, labelled: boolean): Promise<void> {
+/** Makes it, unless it is `default`, and puts it under that level of Pod Security. */
+export async function makeNamespace(
+  cluster: Cluster,
+  name: string,
+  labelled: boolean,
+  level: 'restricted' | 'privileged' = 'restricted',
+): Promise<void> {
   if (name !== 'default') await cluster.kubectl(['create', 'namespace', name])
-  await cluster.kubectl(['label', 'namespace', name, 'pod-security.kubernetes.io/enforce=restricted'])
+  await cluster.kubectl(['label', 'namespace', name, `pod-security.kubernetes.io/enforce=${level}`])
   if (labelled) await cluster.kubectl(['label', 'namespace', name, 'spa-reloader.io/inject=enabled'])
 }
 
@@ -96,6 +106,7 @@ export async function deploy(
     name,
     image,
     port,
+    targetPort = port,
     replicas = 3,
     deployment = {},
     metadata = {},
@@ -108,6 +119,8 @@ export async function deploy(
     image: string
     /** The port's name. */
     port: string
+    /** Default: the name. */
+    targetPort?: number | string
     replicas?: number
   } & Changes,
 ): Promise<string> {
@@ -119,7 +132,7 @@ export async function deploy(
       metadata: { name },
       spec: {
         selector: { app: name },
-        ports: [{ name: port, port: 80, targetPort: port, protocol: 'TCP' }],
+        ports: [{ name: port, port: 80, targetPort, protocol: 'TCP' }],
       },
     },
     {

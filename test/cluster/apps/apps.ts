@@ -1,6 +1,6 @@
 // Apps of others as people run them behind a Service: nginx, Node, Go's net/http, gRPC. Images that serve at :8080 as any user.
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkout } from '../binaries.ts'
@@ -30,7 +30,15 @@ export function prepareApps(site: Site): Apps {
     async nginx() {
       const root = join(dir, 'nginx')
       await copyNginx(root)
-      const files = { '/': root, '/site': folder, '/etc/nginx/nginx.conf': join(sources, 'nginx/nginx.conf') }
+      const config = join(sources, 'nginx/nginx.conf')
+      const stock = join(dir, 'port-80.conf')
+      writeFileSync(stock, readFileSync(config, 'utf8').replace('listen 8080', 'listen 80'))
+      const files = {
+        '/': root,
+        '/site': folder,
+        '/etc/nginx/nginx.conf': config,
+        '/etc/nginx/port-80.conf': stock, // as in the stock image
+      }
       return imageOf(files, ['/usr/sbin/nginx', '-e', 'stderr', '-c', '/etc/nginx/nginx.conf'])
     },
     node: () =>
@@ -66,6 +74,6 @@ export function prepareApps(site: Site): Apps {
 async function copyNginx(root: string): Promise<void> {
   const program = '/usr/sbin/nginx'
   const libraries = (await run('ldd', [program])).match(/(?<=\s)\/\S+/g) ?? []
-  mkdirSync(root)
+  mkdirSync(root, { recursive: true })
   await run('cp', ['--dereference', '--parents', program, ...libraries, '/etc/nginx/mime.types', root])
 }

@@ -300,6 +300,27 @@ async function settled(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(resolve => setTimeout(resolve, 5))
 }
 
+t.test('the kubelet’s probes are let in although there is no room, a few at a time', async t => {
+  const app = await rawApp(t, () => {})
+  const { dial, front } = await openFront(t, app.port, { maxConnections: 1 })
+  const first = dial()
+  await settled(() => app.sockets.length === 1)
+  const probes = Array.from({ length: 9 }, () => dial())
+  for (const probe of probes) probe.write(get('/healthz', 'User-Agent: kube-probe/1.34'))
+  await settled(() => app.sockets.length === 9)
+  t.equal(app.sockets.filter(socket => socket.text().includes('GET /healthz')).length, 8)
+  for (const socket of app.sockets.slice(1)) socket.write(ok('well'))
+  const texts = await Promise.all(probes.map(probe => probe.until('\r\n\r\n')))
+  t.equal(texts.filter(text => text.startsWith('HTTP/1.1 200 ')).length, 8)
+  t.equal(texts.filter(text => text.startsWith('HTTP/1.1 503 ')).length, 1)
+  for (const { socket } of [...probes, ...app.sockets.slice(1)]) socket.destroy()
+  await settled(() => front.counters.open === 1)
+  const next = dial()
+  next.write(get('/healthz', 'User-Agent: kube-probe/1.34'))
+  await settled(() => app.sockets.at(-1)!.text().includes('GET /healthz'))
+  first.socket.end()
+})
+
 t.test(
   'a connection beyond the cap is told to come back, costs the app nothing, and makes room for none',
   async t => {

@@ -19,4 +19,4 @@ createServer((request, response) => {
     file.pipe(response)
   })
   file.once('error', () => response.writeHead(404).end())
-}).listen(8080)
+}).listen(Number(process.env.PORT ?? 8080))
