@@ -9,6 +9,7 @@ import { memory } from './memory.ts'
 import { notice } from './notice.ts'
 import { page } from './page.ts'
 import { proxy } from './proxy.ts'
+import { stamp } from './stamp.ts'
 import { start } from './start.ts'
 import { tabs } from './tabs.ts'
 import { torture } from './torture.ts'
@@ -28,6 +29,7 @@ const benches: Record<string, () => Promise<Record<string, unknown>>> = {
   notice: () => withEnds(notice),
   page,
   proxy,
+  stamp: () => withEnds(stamp),
   start,
   tabs,
   torture: () => withEnds(host => torture(host, Number(values.histories), Number(values.seed))),

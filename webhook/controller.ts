@@ -11,6 +11,7 @@ import { watchResource } from '../release/watch.ts'
 import { redirectIn } from './capture-redirect.ts'
 import type { RedirectSetting } from './capture-redirect.ts'
 import type { Context, Warning } from './decide.ts'
+import { createPace } from './pace.ts'
 import { watchPolicies } from './policies.ts'
 import { watchSurroundings } from './surroundings.ts'
 import { createRestarts } from './restarts.ts'
@@ -49,6 +50,7 @@ export interface Controller {
 export function createController(options: ControllerOptions): Controller {
   const { api, log, writer, image, tell, redirect = 'off', onState, onWarning } = options
   const restarts = createRestarts({ writer: writer.api, log })
+  const pace = createPace(writer.api)
   const watched = new Map<string, WatchedNamespace>()
   const namespaces = watchResource({
     api,
@@ -106,6 +108,7 @@ export function createController(options: ControllerOptions): Controller {
         image,
         tell,
         restarts,
+        pace,
         defaults: () => around(namespace).annotations,
         around: () => ({ ...around(namespace), redirect: redirectIn(redirect, around(namespace)) }),
         onReconciled: (deployment, pods, services) =>

@@ -21,6 +21,7 @@ import { createBreakers } from './breakers.ts'
 import type { Context } from './decide.ts'
 import type { Told } from './events.ts'
 import { createMissedPods } from './missed.ts'
+import type { Pace } from './pace.ts'
 import type { Restarts } from './restarts.ts'
 import { readRelease, writeRelease } from './releases.ts'
 import { parseStamp, stamp, unstamped } from './stamp.ts'
@@ -38,6 +39,8 @@ export interface NamespaceOptions {
   image: string
   tell(told: Told): void
   restarts: Restarts
+  /** Of what is written on pods. */
+  pace: Pace
   now?(): Date
   /** Told of each state that was written. */
   onState?(state: ReleaseState): void
@@ -83,6 +86,7 @@ export function watchNamespace({
   image,
   tell,
   restarts,
+  pace,
   now = () => new Date(),
   onState,
   onReconciled,
@@ -198,7 +202,7 @@ export function watchNamespace({
     const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : present?.resourceVersion
     if (record !== last || !resourceVersion) await write(deployment, record, resourceVersion, last)
     const late = unstamped(record.state, own)
-    const { written: count, refused } = await stamp(writer.api, record.state, late)
+    const { written: count, refused } = await stamp(pace.of(late.length), record.state, late)
     if (count > 0) log('pods told', { namespace, name, serial: record.state.serial, pods: count })
     if (refused === undefined) return
     log('pod not told', { namespace, name, reason: refused })
