@@ -9,6 +9,7 @@ import { json } from 'node:stream/consumers'
 import { Registry } from 'prom-client'
 import { createAdmission } from '../../webhook/admission.ts'
 import type { ReviewAnswer } from '../../webhook/admission.ts'
+import { redirectIn } from '../../webhook/capture-redirect.ts'
 import { openCertificate } from '../../webhook/certificate.ts'
 import { createMetrics } from '../../webhook/metrics.ts'
 import { containersOf, list, object } from '../../webhook/pod.ts'
@@ -35,13 +36,17 @@ t.test('each golden is accepted', async t => {
 
 t.test('at no level of Pod Security is an injected pod refused that was admitted before', async t => {
   for (const level of ['privileged', 'baseline', 'restricted']) {
-    await makeNamespace(level, { 'pod-security.kubernetes.io/enforce': level })
+    const labels = { 'pod-security.kubernetes.io/enforce': level }
+    await makeNamespace(level, labels)
     let count = 0
     for (const { name, pod, context, settings } of readGoldens()) {
       const before = hardened(pod)
       if ((await create(level, before)).status !== 201) continue
       for (const native of [false, true]) {
-        const { patched } = admit(before, context, { ...settings, isNative: () => native })
+        // Whether a redirect is possible follows the level, too.
+        const redirect = context.redirect && redirectIn('labelled', { labels, annotations: {} })
+        const around = { ...context, ...(redirect && { redirect }) }
+        const { patched } = admit(before, around, { ...settings, isNative: () => native })
         const { status, body } = await create(level, patched)
         t.equal(status, 201, `${name}, ${level}, ${native ? 'native' : 'plain'} ${String(body.message)}`)
       }
