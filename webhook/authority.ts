@@ -154,7 +154,7 @@ function pairOf(certs: readonly string[], key: string, field: 'ca.key' | 'next.k
 }
 
 function wrong(what: string): Error {
-  return new Error(`Secret ${caSecretName}: ${what}. Delete the Secret, then a new one is made`)
+  return new Error(`Secret ${caSecretName}: ${what}. Delete the Secret: it is written again`)
 }
 
 function parse(pem: string): X509Certificate | undefined {
