@@ -1,13 +1,17 @@
 // What admission knows of a namespace, read once: the webhook has it from its watches.
 
-import { webhookConfigurationName } from '../protocol/names.ts'
+import { annotation, webhookConfigurationName } from '../protocol/names.ts'
 import { parseService } from '../release/objects.ts'
+import { releasesPath } from '../release/record.ts'
+import { parseBreaker } from '../webhook/breaker.ts'
 import { redirectIn } from '../webhook/capture-redirect.ts'
 import type { Context } from '../webhook/decide.ts'
 import { object } from '../webhook/pod.ts'
+import type { Raw } from '../webhook/pod.ts'
 import { discoverPolicies, networkPoliciesPath } from '../webhook/policies.ts'
 import { parseNetworkPolicy, parseOtherPolicy } from '../webhook/policy.ts'
 import type { Policy } from '../webhook/policy.ts'
+import { annotationOf, nameOf } from './template.ts'
 import { unasked } from './causes.ts'
 import type { Cause } from './causes.ts'
 import { isRefused, orRefused } from './cluster.ts'
@@ -25,23 +29,28 @@ export interface Around {
 /** What may not be read is added to `unread`, as sentences, and taken as empty. */
 export async function readAround(
   cluster: Cluster,
-  { redirect }: WebhookSettings,
+  { image, redirect }: WebhookSettings,
   unread: string[],
 ): Promise<Around> {
   const { namespace } = cluster
-  const [itself, services, policies, configuration] = await Promise.all([
+  const [itself, services, policies, releases, configuration] = await Promise.all([
     orRefused(cluster.read(`/api/v1/namespaces/${namespace}`)),
     orRefused(cluster.list(`/api/v1/namespaces/${namespace}/services`)),
     orRefused(readPolicies(cluster)),
+    orRefused(cluster.list(releasesPath(namespace))),
     orRefused(cluster.read(configurationPath).then(found => found ?? null)),
   ])
   if (isRefused(itself)) unread.push(`whether the Namespace is labelled, and its defaults: ${itself.refused}`)
   if (isRefused(services)) unread.push(`the Services: ${services.refused}`)
   if (isRefused(policies)) unread.push(`the policies about traffic, of all namespaces: ${policies.refused}`)
+  if (isRefused(releases)) unread.push(`the Releases, and so the breakers: ${releases.refused}`)
   const known = isRefused(itself) ? undefined : itself
   const asked = isRefused(configuration) ? undefined : configuration
   const labels = object(object(known?.metadata).labels) as Record<string, string>
   const annotations = object(object(known?.metadata).annotations) as Record<string, string>
+  const broken = new Set(
+    isRefused(releases) ? [] : releases.filter(release => isOpen(release, image)).map(nameOf),
+  )
   return {
     context: {
       name: namespace,
@@ -51,9 +60,16 @@ export async function readAround(
       policies: isRefused(policies) ? [] : policies,
       services: isRefused(services) ? [] : services.flatMap(service => parseService(service) ?? []),
       release: () => undefined,
+      isBroken: deployment => broken.has(deployment),
     },
     unasked: known ? unasked(known, asked) : [],
   }
+}
+
+/** Where the image that is injected now is not known, any breaker counts. */
+function isOpen(release: Raw, image: string | undefined): boolean {
+  const breaker = parseBreaker(annotationOf(release, annotation.breaker))
+  return breaker !== undefined && (image === undefined || breaker.image === image)
 }
 
 async function readPolicies(cluster: Cluster): Promise<Policy[]> {

@@ -1,7 +1,6 @@
 // Asks the cluster for what `explain` needs. What the user may not read is said, and the rest is still answered.
 
 import { annotation, containerName, label } from '../protocol/names.ts'
-import { isString } from '../protocol/release.ts'
 import { parseRelease, releasesPath } from '../release/record.ts'
 import { decide } from '../webhook/decide.ts'
 import { list, object, parseNewPod, deploymentOf } from '../webhook/pod.ts'
@@ -12,7 +11,7 @@ import { isRefused, orRefused } from './cluster.ts'
 import type { Cluster } from './cluster.ts'
 import type { Facts } from './explanation.ts'
 import { readSettings } from './settings.ts'
-import { nameOf, podOf } from './template.ts'
+import { annotationOf, nameOf, podOf } from './template.ts'
 
 /** Throws when there is no such pod or Deployment, or when it may not be read. */
 export async function readFacts(
@@ -79,9 +78,4 @@ export function isInjected(pod: Raw): boolean {
 export function isLiving({ metadata, status }: Raw): boolean {
   const { phase } = object(status)
   return object(metadata).deletionTimestamp === undefined && phase !== 'Succeeded' && phase !== 'Failed'
-}
-
-function annotationOf({ metadata }: Raw, key: string): string | undefined {
-  const text = object(object(metadata).annotations)[key]
-  return isString(text) ? text : undefined
 }

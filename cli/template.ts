@@ -53,3 +53,8 @@ export function nameOf({ metadata }: Raw): string {
   if (isString(name)) return name
   return isString(generateName) ? generateName : ''
 }
+
+export function annotationOf({ metadata }: Raw, key: string): string | undefined {
+  const text = object(object(metadata).annotations)[key]
+  return isString(text) ? text : undefined
+}

@@ -18,6 +18,7 @@ export interface Taken {
 }
 
 const deployment = '/apis/apps/v1/namespaces/spa-reloader/deployments/spa-reloader-webhook'
+const lease = '/apis/coordination.k8s.io/v1/namespaces/spa-reloader/leases/spa-reloader-controller'
 const pods = `/api/v1/namespaces/spa-reloader/pods?labelSelector=${encodeURIComponent('app.kubernetes.io/component=webhook')}`
 
 export function createController({ api }: Pick<Cluster, 'api'>): Controller {
@@ -41,9 +42,15 @@ export function createController({ api }: Pick<Cluster, 'api'>): Controller {
   }
 
   async function bringBack(): Promise<void> {
-    await api('PATCH', deployment, { spec: { replicas: 1 } })
+    await api('PATCH', deployment, { spec: { replicas: 2 } })
     await until('the webhook to be back', async () => (await list()).some(isReady), 120)
+    await until('the controller to write', leads, 60) // the Lease of one that was killed has to end first
     outages.at(-1)!.until = Date.now()
+  }
+
+  async function leads(): Promise<boolean> {
+    const { body } = await api<{ spec: { holderIdentity: string } }>('GET', lease)
+    return (await list()).some(({ metadata }) => body.spec.holderIdentity.startsWith(`${metadata.name}_`))
   }
 
   async function list(): Promise<Pod[]> {
@@ -58,6 +65,7 @@ function withResolver(): { promise: Promise<void>; resolve: () => void } {
 }
 
 interface Pod {
+  metadata: { name: string }
   status: { conditions?: { type: string; status: string }[] }
 }
 

@@ -51,6 +51,26 @@ t.test('explain: the sentence is the one of the Event', async t => {
   t.match(stdout, `are not injected:\n${message}\n`)
 })
 
+t.test('explain: a Deployment that the breaker leaves alone', async t => {
+  const { apply, kubectl, settled } = await installation.open(t, 'broken')
+  await apply(webService(), webDeployment('web:1'))
+  await settled('two pods', ({ status }) => status.readyReplicas === 2)
+  const status = await kubectl(
+    'get pods -o jsonpath={.items[0].metadata.annotations.spa-reloader\\.io/status}',
+  )
+  const { image } = JSON.parse(status) as { image: string }
+  const [since, retry] = ['2100-01-01T00:00:00Z', '2100-01-02T00:00:00Z']
+  const breaker = { cause: 'container', says: 'ErrImagePull', image, since, retry, trips: 1 }
+  await until('the Release', () => kubectl('get release web -o name').catch(() => undefined))
+  await kubectl(`annotate release web spa-reloader.io/breaker=${JSON.stringify(breaker)}`)
+  t.match(await cli('explain deployment/web -n broken'), {
+    code: 1,
+    stdout: `are not injected:\nbreaker: ${reasons.breaker}\n`,
+  })
+  await kubectl('annotate release web spa-reloader.io/breaker-')
+  t.match(await cli('explain deployment/web -n broken'), { code: 0 })
+})
+
 t.test('explain: without the label, then labelled with pods that were missed', async t => {
   const { apply, kubectl, living, settled } = await installation.open(t, 'late')
   await kubectl('label namespace late spa-reloader.io/inject-')

@@ -88,7 +88,10 @@ t.test('deleted or written by hand, it is contended for again', async t => {
   await until(async () => one.isHeld())
   const { uid } = (await lease()).metadata
   await send('DELETE', `${path}/controller`)
-  await until(async () => (await lease()).metadata?.uid !== uid && one.isHeld())
+  await until(async () => {
+    const { metadata } = await lease()
+    return metadata?.uid !== undefined && metadata.uid !== uid && one.isHeld() // gone, it is held until that is noticed
+  })
   await send('PATCH', `${path}/controller`, { spec: { holderIdentity: 'somebody' } })
   await until(async () => !one.isHeld())
   await send('PATCH', `${path}/controller`, { spec: { holderIdentity: '' } })
