@@ -1,4 +1,4 @@
-// Why a pod was not injected although it could be: what admission never hears of. Its own reasons are in webhook/decide.ts.
+// Why a pod was not injected although it could be: what admission never hears of. Its own reasons are in webhook/reasons.ts.
 
 import { isString } from '../protocol/release.ts'
 import { label, webhookConfigurationName, webhookName } from '../protocol/names.ts'

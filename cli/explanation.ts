@@ -2,9 +2,9 @@
 
 import { containerName } from '../protocol/names.ts'
 import type { ReleaseState } from '../protocol/release.ts'
-import { reasons, warnings } from '../webhook/decide.ts'
 import type { Decision } from '../webhook/decide.ts'
 import type { Plan } from '../webhook/plan.ts'
+import { sayReasons, sayWarning } from '../webhook/reasons.ts'
 import type { Status } from '../webhook/status.ts'
 import { causes } from './causes.ts'
 import type { Cause } from './causes.ts'
@@ -34,10 +34,9 @@ export function explain(facts: Facts): { text: string; exitCode: 0 | 1 } {
   const subject = `${kind}/${name} in namespace ${namespace}`
   const wouldBe = 'inject' in decision && unasked.length === 0
   const isInjected = kind === 'pod' ? status !== undefined : wouldBe
-  const about = 'skip' in decision && decision.about ? [decision.about] : []
   const refusals = [
     ...unasked.map(code => `${code}: ${causes[code].replace('<namespace>', namespace)}`),
-    ...('skip' in decision ? decision.skip.map(code => [code, ...about, reasons[code]].join(': ')) : []),
+    ...('skip' in decision ? sayReasons(decision.skip, decision.about) : []),
   ]
   const lines = [
     headline(),
@@ -49,10 +48,7 @@ export function explain(facts: Facts): { text: string; exitCode: 0 | 1 } {
     ...(!status && 'inject' in decision ? planned(decision.inject, facts) : []),
     ...(facts.release ? [`release    ${releaseLine(facts.release)}`] : []),
     ...(kind === 'deployment' ? podLines() : []),
-    ...section(
-      'Warnings',
-      decision.warnings.map(({ code, subject }) => `${code}: ${subject}: ${warnings[code]}`),
-    ),
+    ...section('Warnings', decision.warnings.map(sayWarning)),
     ...section('Not known', unread),
   ]
   const text = `${lines

@@ -7,12 +7,13 @@ import { isObject, isString } from '../protocol/release.ts'
 import { parseService } from '../release/objects.ts'
 import type { Service } from '../release/objects.ts'
 import type { Settings } from '../webhook/container.ts'
-import { decide, reasons, warnings } from '../webhook/decide.ts'
+import { decide } from '../webhook/decide.ts'
 import type { Context } from '../webhook/decide.ts'
 import { inject } from '../webhook/inject.ts'
 import { list, object } from '../webhook/pod.ts'
 import type { Raw } from '../webhook/pod.ts'
 import { parsePolicy } from '../webhook/policy.ts'
+import { sayReasons, sayWarning } from '../webhook/reasons.ts'
 import { nameOf, podOf, withPod } from './template.ts'
 
 export interface Injected {
@@ -69,12 +70,10 @@ function injectObject(
   const subject = `${String(raw.kind).toLowerCase()}/${nameOf(raw)}`
   const pod = isDeployment ? podOf(raw) : raw
   const decision = decide(pod, contextOf(raw))
-  for (const { code, subject: what } of decision.warnings)
-    remarks.push(`${subject}: ${code}: ${what}: ${warnings[code]}`)
+  remarks.push(...decision.warnings.map(warning => `${subject}: ${sayWarning(warning)}`))
   if ('skip' in decision) {
-    const about = decision.about ? [decision.about] : []
-    for (const code of decision.skip)
-      remarks.push([subject, 'not injected', code, ...about, reasons[code]].join(': '))
+    const said = sayReasons(decision.skip, decision.about)
+    remarks.push(...said.map(sentence => `${subject}: not injected: ${sentence}`))
     return raw
   }
   const patch = inject(pod, decision.inject, settings)

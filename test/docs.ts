@@ -7,7 +7,7 @@ import { usage } from '../cli/arguments.ts'
 import { causes } from '../cli/causes.ts'
 import * as names from '../protocol/names.ts'
 import { readConfig } from '../sidecar/config.ts'
-import { reasons, warnings } from '../webhook/decide.ts'
+import { reasons, warnings } from '../webhook/reasons.ts'
 import { manifests } from './tier2/installation.ts'
 
 const configuration = readFileSync('docs/configuration.md', 'utf8')

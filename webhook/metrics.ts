@@ -2,7 +2,7 @@
 
 import { Counter, Histogram } from 'prom-client'
 import type { Registry } from 'prom-client'
-import type { Reason } from './decide.ts'
+import type { Reason } from './reasons.ts'
 
 export type Result = 'injected' | 'unchanged' | 'skipped' | 'failed'
 /** `context` and `internal` are our own failures; '' where there is nothing to explain. */

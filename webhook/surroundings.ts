@@ -5,8 +5,9 @@ import { annotation, option } from '../protocol/names.ts'
 import { routesOf } from '../release/app.ts'
 import type { Deployment, Pod } from '../release/objects.ts'
 import { bypassing, leadsTo, specBefore } from './decide.ts'
-import type { Context, Warning } from './decide.ts'
+import type { Context } from './decide.ts'
 import { obstacles } from './reach.ts'
+import type { Warning } from './reasons.ts'
 import { parseStatus } from './status.ts'
 
 export type Surroundings = Omit<Context, 'release'>

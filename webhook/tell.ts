@@ -3,9 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Outcome } from './admission.ts'
 import type { Controller } from './controller.ts'
-import { reasons, warnings } from './decide.ts'
-import type { Reason, Warning } from './decide.ts'
 import type { Told } from './events.ts'
+import { sayReasons, sayWarning } from './reasons.ts'
+import type { Reason, Warning } from './reasons.ts'
 
 /** A worker without a Service, or a pod that was opted out, is as its people want it: no Event. */
 const worthTelling: ReadonlySet<Reason> = new Set<Reason>([
@@ -50,17 +50,13 @@ function messagesOf(outcome: Outcome): Pick<Told, 'reason' | 'message'>[] {
     return [
       { reason: 'InjectionFailed', message: `failed: the pod was admitted unchanged: ${outcome.failure}` },
     ]
-  const about = 'about' in outcome && outcome.about ? [outcome.about] : []
-  const skipped = 'skip' in outcome ? outcome.skip.filter(isWorthTelling) : []
+  const skipped = 'skip' in outcome ? sayReasons(outcome.skip.filter(isWorthTelling), outcome.about) : []
   return [
-    ...skipped.map(code => ({
-      reason: 'InjectionSkipped',
-      message: [code, ...about, reasons[code]].join(': '),
-    })),
+    ...skipped.map(message => ({ reason: 'InjectionSkipped', message })),
     ...outcome.warnings.map(messageOf),
   ]
 }
 
-export function messageOf({ code, subject }: Warning): Pick<Told, 'reason' | 'message'> {
-  return { reason: 'InjectionWarning', message: `${code}: ${subject}: ${warnings[code]}` }
+export function messageOf(warning: Warning): Pick<Told, 'reason' | 'message'> {
+  return { reason: 'InjectionWarning', message: sayWarning(warning) }
 }

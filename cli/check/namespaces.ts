@@ -2,7 +2,8 @@
 
 import { containerName, label } from '../../protocol/names.ts'
 import { isString } from '../../protocol/release.ts'
-import { decide, reasons } from '../../webhook/decide.ts'
+import { decide } from '../../webhook/decide.ts'
+import { sayReasons } from '../../webhook/reasons.ts'
 import { isWorthTelling } from '../../webhook/tell.ts'
 import { list, object } from '../../webhook/pod.ts'
 import type { Raw } from '../../webhook/pod.ts'
@@ -42,9 +43,9 @@ export async function checkNamespace(cluster: Cluster, settings: WebhookSettings
     const subject = `deployment/${name}`
     const decision = decide(podOf(deployment), context)
     if ('skip' in decision)
-      return decision.skip
-        .filter(isWorthTelling)
-        .map(code => warn(`${subject} is not injected: ${code}: ${reasons[code]}`))
+      return sayReasons(decision.skip.filter(isWorthTelling), decision.about).map(sentence =>
+        warn(`${subject} is not injected: ${sentence}`),
+      )
     const own = living.filter(pod => ownerOf(pod) === name)
     const missed = own.filter(pod => !isInjected(pod)).length
     if (missed === 0) return [ok(`${subject}: ${own.length} pods are injected`)]

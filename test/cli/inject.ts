@@ -4,7 +4,7 @@ import t from 'tap'
 import { readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { injectYaml } from '../../cli/inject.ts'
-import { reasons } from '../../webhook/decide.ts'
+import { reasons } from '../../webhook/reasons.ts'
 import type { Raw } from '../../webhook/pod.ts'
 import { readGoldens, settings } from '../webhook/goldens.ts'
 

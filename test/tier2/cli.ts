@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { reasons } from '../../webhook/decide.ts'
+import { reasons } from '../../webhook/reasons.ts'
 import { until } from '../cluster/wait.ts'
 import { install, manifests, webDeployment, webService } from './installation.ts'
 

@@ -1,8 +1,10 @@
 import t from 'tap'
 import { parseService } from '../../release/objects.ts'
-import { decide, reasons } from '../../webhook/decide.ts'
+import { decide } from '../../webhook/decide.ts'
 import type { Redirect } from '../../webhook/capture-redirect.ts'
-import type { Context, Reason } from '../../webhook/decide.ts'
+import type { Context } from '../../webhook/decide.ts'
+import { reasons } from '../../webhook/reasons.ts'
+import type { Reason } from '../../webhook/reasons.ts'
 import type { Raw } from '../../webhook/pod.ts'
 import { parseNetworkPolicy, parseOtherPolicy } from '../../webhook/policy.ts'
 
