@@ -4,6 +4,7 @@ import { isString } from '../protocol/release.ts'
 import { label, webhookConfigurationName, webhookName } from '../protocol/names.ts'
 import { list, object } from '../webhook/pod.ts'
 import type { Raw } from '../webhook/pod.ts'
+import { parseSelector, takes } from '../webhook/selector.ts'
 
 export const causes = {
   'not-installed': `the cluster has no MutatingWebhookConfiguration ${webhookConfigurationName}: install spa-reloader first`,
@@ -21,32 +22,18 @@ export type Cause = keyof typeof causes
  * none, undefined where it may not be read; then only the label tells.
  */
 export function unasked(namespace: Raw, configuration: Raw | null | undefined): Cause[] {
-  const labels = object(object(namespace.metadata).labels)
+  const labels = object(object(namespace.metadata).labels) as Record<string, string>
   const found: Cause[] = []
   if (configuration === null) found.push('not-installed')
   if (labels[label.inject] !== 'enabled') found.push('not-labelled')
   const webhook = configuration && ourWebhook(configuration)
   if (webhook && !isString(object(webhook.clientConfig).caBundle)) found.push('not-trusted')
   const isLabelled = !found.includes('not-labelled')
-  if (webhook && isLabelled && !selects(webhook.namespaceSelector, labels)) found.push('not-selected')
+  if (webhook && isLabelled && !takes(parseSelector(webhook.namespaceSelector), labels))
+    found.push('not-selected')
   return found
 }
 
 export function ourWebhook(configuration: Raw): Raw | undefined {
   return list(configuration.webhooks).find(({ name }) => name === webhookName)
-}
-
-/** Whether a LabelSelector fits. One that is not there fits everything. */
-export function selects(selector: unknown, labels: Record<string, unknown>): boolean {
-  const { matchLabels, matchExpressions } = object(selector)
-  return (
-    Object.entries(object(matchLabels)).every(([key, value]) => labels[key] === value) &&
-    list(matchExpressions).every(({ key, operator, values }) => {
-      const value = labels[String(key)]
-      const isAmong = Array.isArray(values) && values.includes(value)
-      if (operator === 'In') return isAmong
-      if (operator === 'NotIn') return !isAmong
-      return operator === 'Exists' ? value !== undefined : value === undefined
-    })
-  )
 }

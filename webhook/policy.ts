@@ -4,6 +4,8 @@
 import { isObject, isString } from '../protocol/release.ts'
 import { parseMeta } from '../release/objects.ts'
 import { list, object } from './pod.ts'
+import { parseSelector } from './selector.ts'
+import type { Selector } from './selector.ts'
 
 /** networking.k8s.io/v1. */
 export interface NetworkPolicy {
@@ -50,14 +52,6 @@ export interface OtherPolicy {
 
 export type Policy = NetworkPolicy | OtherPolicy
 
-/** A label selector: every term must hold. */
-export type Selector = Term[]
-interface Term {
-  key: string
-  operator: string
-  values: string[]
-}
-
 /** Kinds of other people whose rules name ports: API group → resources. The webhook's ClusterRole lists the same. */
 export const otherKinds: Record<string, readonly string[]> = {
   'cilium.io': ['ciliumnetworkpolicies', 'ciliumclusterwidenetworkpolicies'],
@@ -101,25 +95,6 @@ export function parseOtherPolicy(kind: string, data: unknown): OtherPolicy | und
   return { kind, namespace: meta.namespace, name: meta.name, ports }
 }
 
-/** Whether a selector takes an object with these labels. An operator that we do not know takes none. */
-export function takes(selector: Selector, labels: Record<string, string>): boolean {
-  return selector.every(({ key, operator, values }) => {
-    const value = labels[key]
-    switch (operator) {
-      case 'In':
-        return value !== undefined && values.includes(value)
-      case 'NotIn':
-        return value === undefined || !values.includes(value)
-      case 'Exists':
-        return value !== undefined
-      case 'DoesNotExist':
-        return value === undefined
-      default:
-        return false
-    }
-  })
-}
-
 export function includes({ from, to }: Range, port: number): boolean {
   return from <= port && port <= to
 }
@@ -148,22 +123,6 @@ function parsePort({ protocol = 'TCP', port, endPort }: Record<string, unknown>)
   if (isString(port)) return [{ name: port }]
   const from = Number(port)
   return [{ from, to: typeof endPort === 'number' ? endPort : from }]
-}
-
-function parseSelector(data: unknown): Selector {
-  const { matchLabels, matchExpressions } = object(data)
-  return [
-    ...Object.entries(object(matchLabels)).map(([key, value]) => ({
-      key,
-      operator: 'In',
-      values: [String(value)],
-    })),
-    ...list(matchExpressions).map(({ key, operator, values }) => ({
-      key: String(key),
-      operator: String(operator),
-      values: Array.isArray(values) ? values.map(String) : [],
-    })),
-  ]
 }
 
 /**

@@ -4,8 +4,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { App } from '../release/app.ts'
 import type { PodTemplate } from '../release/objects.ts'
-import { includes, takes } from './policy.ts'
+import { includes } from './policy.ts'
 import type { NetworkPolicy, OtherPolicy, Peer, Policy, PolicyPort, PolicyRule } from './policy.ts'
+import { takes } from './selector.ts'
 
 export interface Around {
   /** The Namespace's. */
