@@ -1,9 +1,9 @@
 // Asks the cluster for what `explain` needs. What the user may not read is said, and the rest is still answered.
 
-import { annotation, containerName, label } from '../protocol/names.ts'
+import { annotation, label } from '../protocol/names.ts'
 import { parseRelease, releasesPath } from '../release/record.ts'
 import { decide } from '../webhook/decide.ts'
-import { list, object, parseNewPod, deploymentOf } from '../webhook/pod.ts'
+import { deploymentOf, object, parseNewPod, sidecarOf } from '../webhook/pod.ts'
 import type { Raw } from '../webhook/pod.ts'
 import { parseStatus } from '../webhook/status.ts'
 import { readAround } from './around.ts'
@@ -70,9 +70,7 @@ export function ownerOf(pod: Raw): string | undefined {
 }
 
 export function isInjected(pod: Raw): boolean {
-  const { containers, initContainers } = object(pod.spec)
-  const isThere = [...list(containers), ...list(initContainers)].some(({ name }) => name === containerName)
-  return isThere && object(object(pod.metadata).labels)[label.injected] === 'true'
+  return sidecarOf(pod) !== undefined && object(object(pod.metadata).labels)[label.injected] === 'true'
 }
 
 export function isLiving({ metadata, status }: Raw): boolean {

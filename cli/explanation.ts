@@ -5,6 +5,7 @@ import type { ReleaseState } from '../protocol/release.ts'
 import type { Decision } from '../webhook/decide.ts'
 import type { Plan } from '../webhook/plan.ts'
 import { sayReasons, sayWarning } from '../webhook/reasons.ts'
+import { appOf } from '../webhook/status.ts'
 import type { Status } from '../webhook/status.ts'
 import { causes } from './causes.ts'
 import type { Cause } from './causes.ts'
@@ -85,7 +86,7 @@ export function explain(facts: Facts): { text: string; exitCode: 0 | 1 } {
 function done(status: Status, { image }: Facts): string[] {
   const older = image !== undefined && image !== status.image ? ` (new pods get ${image})` : ''
   return [
-    ...routing(status, { container: status.container, port: status.port, portName: status.portName }),
+    ...routing(status, appOf(status)),
     `sidecar    container ${containerName}, image ${status.image}${older}, admin port ${status.admin}`,
   ]
 }

@@ -5,7 +5,7 @@ import type { Situation } from './capture.ts'
 import { append, replace } from './patch.ts'
 import type { Operation, Path } from './patch.ts'
 import type { Plan } from './plan.ts'
-import { containersOf, list, object } from './pod.ts'
+import { containerOf, containersOf, list, object } from './pod.ts'
 import type { Raw } from './pod.ts'
 
 const variable = 'PORT'
@@ -16,7 +16,7 @@ const portStart = 'net.ipv4.ip_unprivileged_port_start'
 
 /** Whether the app gets its port from PORT, as far as the pod tells, and nothing in the pod would mind that it moves. */
 export function fitsEnv({ pod: { raw }, app, before }: Situation): boolean {
-  const container = containersOf(raw).find(({ container }) => container.name === app.container)?.container
+  const container = containerOf(raw, app.container)?.container
   if (!container) return false
   const variables = list(container.env).filter(({ name }) => name === variable)
   const [value] = variables.map(({ value }) => value)

@@ -4,12 +4,11 @@
 import { annotation, label, redirectContainerName, sidecarEnv } from '../protocol/names.ts'
 import type { Situation } from './capture.ts'
 import { resources, secretsMount } from './container.ts'
-import type { SidecarList } from './container.ts'
 import { append, setMembers } from './patch.ts'
 import type { Operation } from './patch.ts'
 import type { Plan } from './plan.ts'
 import { object } from './pod.ts'
-import type { Raw } from './pod.ts'
+import type { ContainerList, Raw } from './pod.ts'
 
 /** `labelled`: where the namespace's label says `privileged`. `on`: also where it has no such label, so that the cluster's default applies. */
 export const redirectSettings = ['off', 'labelled', 'on'] as const
@@ -69,7 +68,7 @@ export function redirectContainer(plan: Plan, image: string | undefined): Raw | 
 export function placeRedirect(
   pod: Raw,
   container: Raw | undefined,
-  where: SidecarList,
+  where: ContainerList,
   isUnchanged: boolean,
 ): Operation[] {
   if (!container) return []

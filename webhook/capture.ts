@@ -5,7 +5,7 @@ import type { App, Route } from '../release/app.ts'
 import { fitsEnv } from './capture-env.ts'
 import { fitsRedirect } from './capture-redirect.ts'
 import type { Redirect } from './capture-redirect.ts'
-import { hasSidecar } from './pod.ts'
+import { sidecarOf } from './pod.ts'
 import type { NewPod } from './pod.ts'
 import type { Status } from './status.ts'
 
@@ -34,7 +34,7 @@ const fits: Record<Capture, (situation: Situation) => boolean> = {
 /** Returns undefined when nothing fits. */
 export function captureOf(choice: Capture | 'auto', situation: Situation): Capture | undefined {
   const { before, pod } = situation
-  const tried = before && hasSidecar(pod.raw) ? [before.capture] : [choice, ...captures]
+  const tried = before && sidecarOf(pod.raw) ? [before.capture] : [choice, ...captures]
   return tried.find((capture): capture is Capture => capture !== 'auto' && fits[capture](situation))
 }
 

@@ -12,7 +12,7 @@ import {
 import { isObject, isString } from '../protocol/release.ts'
 import type { Plan } from './plan.ts'
 import { list, object } from './pod.ts'
-import type { Raw } from './pod.ts'
+import type { ContainerList, Raw } from './pod.ts'
 import { addQuantities } from './quantity.ts'
 
 export interface Settings {
@@ -29,13 +29,10 @@ export interface Settings {
 }
 
 export interface Place {
-  where: SidecarList
+  where: ContainerList
   /** A mesh was in the pod before us: what comes to our port from outside, the kubelet's questions too, has to pass its proxy. */
   isBehindMesh: boolean
 }
-
-/** Which of the pod's lists the sidecar is in: in `initContainers` it is a native one (KEP-753). */
-export type SidecarList = 'containers' | 'initContainers'
 
 export const volume = {
   pod: 'spa-reloader-pod',

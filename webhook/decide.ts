@@ -12,21 +12,21 @@ import type { Capture } from './capture.ts'
 import type { Redirect } from './capture-redirect.ts'
 import { volume } from './container.ts'
 import {
-  containersOf,
+  containerOf,
   deploymentOf,
-  hasSidecar,
   isReplicaSet,
   list,
   object,
   parseNewPod,
   portsOf,
+  sidecarOf,
 } from './pod.ts'
 import type { Plan } from './plan.ts'
 import type { NewPod, Raw } from './pod.ts'
 import { obstacles } from './reach.ts'
 import type { Around } from './reach.ts'
 import type { Reason, Warning } from './reasons.ts'
-import { parseStatus } from './status.ts'
+import { appOf, parseStatus } from './status.ts'
 import type { Status } from './status.ts'
 
 /** `about` is the object that is the reason, where it is another one. */
@@ -56,11 +56,10 @@ export function decide(raw: unknown, context: Context): Decision {
   const before = parseStatus(pod.annotations[annotation.status])
   const name = deploymentOf(pod)
   const warnings: Warning[] = []
-  const options = readOptions(pod.annotations, annotations, warnings)
+  const { capture: choice, ...settings } = readOptions(pod.annotations, annotations, warnings)
   const skip = (...skip: Reason[]): Decision => ({ skip, deployment: name, warnings })
 
   const unfit = unfitness(pod, before)
-  const { capture: choice } = options
   if (choice === 'none') unfit.push('capture-none')
   if (unfit.length > 0 || name === undefined || choice === 'none') return skip(...unfit)
 
@@ -72,7 +71,7 @@ export function decide(raw: unknown, context: Context): Decision {
   const version = pod.annotations[option.version]
   if (version !== undefined && !namedContainers(original.spec, version))
     warnings.push(badOption(option.version))
-  const app = 'app' in found ? found.app : appBefore(original.spec, hasSidecar(pod.raw) ? before : undefined)
+  const app = 'app' in found ? found.app : appBefore(original.spec, sidecarOf(pod.raw) ? before : undefined)
   if (!app) return skip('none' in found ? found.none : 'port-not-found')
 
   const routes = routesOf(original, services).filter(route => leadsTo(app, route))
@@ -107,14 +106,7 @@ export function decide(raw: unknown, context: Context): Decision {
       front: capture === 'env' ? app.port : ports.front,
       moved: capture === 'env' ? ports.moved : undefined,
       admin: ports.admin,
-      feed: options.feed,
-      expose: options.expose,
-      forwarded: options.forwarded,
-      revalidate: options.revalidate,
-      missing: options.missing,
-      page: options.page,
-      cache: options.cache,
-      accessLog: options.accessLog,
+      ...settings,
       anyUser: Object.hasOwn(annotations, annotation.openshiftUserIds),
       release: release(name),
       before,
@@ -141,10 +133,10 @@ function unfitness({ labels, hostNetwork, windows, owner, raw, spec }: NewPod, b
 /** What keeps any front from standing before that port. */
 function portProblem(app: App, routes: readonly Route[], raw: Raw): Reason | undefined {
   if (kindOf(app, routes[0]?.servicePort) === 'other') return 'not-http'
-  const container = containersOf(raw).find(({ container }) => container.name === app.container)?.container
+  const found = containerOf(raw, app.container)
   const declared =
-    container &&
-    portsOf(container).find(({ port }) =>
+    found &&
+    portsOf(found.container).find(({ port }) =>
       app.portName === '' ? port.containerPort === app.port : port.name === app.portName,
     )
   return Number(declared?.port.hostPort ?? 0) > 0 ? 'host-port' : undefined
@@ -184,8 +176,7 @@ export function specBefore(spec: PodSpec, before: Status | undefined): PodSpec {
 /** A port that is not declared is the only container's, until another webhook adds one. */
 function appBefore({ containers }: PodSpec, before: Status | undefined): App | undefined {
   if (!before || !containers.some(({ name }) => name === before.container)) return undefined
-  const { container, port, portName } = before
-  return { container, port, portName }
+  return appOf(before)
 }
 
 /** Of native sidecars, too, but of our own. */

@@ -2,24 +2,24 @@
 // so a pod that went through it before, or that others have changed since, comes out the same and a second patch is empty.
 
 import { createHash } from 'node:crypto'
-import { annotation, containerName, label } from '../protocol/names.ts'
+import { annotation, label } from '../protocol/names.ts'
 import { compareStates, formatReleaseState, isObject } from '../protocol/release.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 import { moveApp } from './capture-env.ts'
 import { placeRedirect, redirectContainer } from './capture-redirect.ts'
 import { needs, podResources, resources, sidecarContainer, sidecarVolumes } from './container.ts'
-import type { Settings, SidecarList } from './container.ts'
+import type { Settings } from './container.ts'
 import { append, replace, setMembers } from './patch.ts'
 import type { Operation, Path } from './patch.ts'
 import type { Plan } from './plan.ts'
-import { containersOf, list, object, portsOf } from './pod.ts'
-import type { Raw } from './pod.ts'
+import { containerOf, list, object, portsOf, sidecarOf } from './pod.ts'
+import type { ContainerList, Raw } from './pod.ts'
 import { parseStamp } from './stamp.ts'
 import type { Status } from './status.ts'
 
 /** Takes the pod as the API server sent it and what {@link decide} planned for it. Changes neither. */
 export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
-  const app = containersOf(pod).find(({ container }) => container.name === plan.app.container)
+  const app = containerOf(pod, plan.app.container)
   if (!app) throw new Error(`the pod has no container ${plan.app.container}`)
   const present = sidecarOf(pod)
   const where = present?.where ?? (settings.isNative() ? 'initContainers' : 'containers')
@@ -122,20 +122,8 @@ function movePort(at: Path, container: Raw, { app, front }: Plan): Operation[] {
   return replace([...at, 'ports', declared.index, 'containerPort'], declared.port.containerPort, front)
 }
 
-interface Present {
-  where: SidecarList
-  index: number
-  container: Raw
-}
-
-/** The sidecar that is there already. It stays in its place, whatever has become of the kubelets since. */
-function sidecarOf(pod: Raw): Present | undefined {
-  for (const where of ['containers', 'initContainers'] as const) {
-    const found = containersOf(pod, where).find(({ container }) => container.name === containerName)
-    if (found) return { where, ...found }
-  }
-  return undefined
-}
+/** One that is there already stays in its place, whatever has become of the kubelets since. */
+type Present = NonNullable<ReturnType<typeof sidecarOf>>
 
 function hasExecProbe({ container }: Present): boolean {
   return object(container.readinessProbe).exec !== undefined
@@ -143,13 +131,11 @@ function hasExecProbe({ container }: Present): boolean {
 
 /** Istio's proxy, from a template that was injected by hand or from a webhook that came before us. Linkerd's lets the kubelet pass. */
 function hasMesh(pod: Raw): boolean {
-  return (['containers', 'initContainers'] as const)
-    .flatMap(where => containersOf(pod, where))
-    .some(({ container }) => container.name === 'istio-proxy')
+  return (['containers', 'initContainers'] as const).some(where => containerOf(pod, 'istio-proxy', where))
 }
 
 /** Last, so that the first container stays the app's, and init containers that bring its files need not share their time with it. */
-function addContainer(pod: Raw, where: SidecarList, sidecar: Raw): Operation[] {
+function addContainer(pod: Raw, where: ContainerList, sidecar: Raw): Operation[] {
   return [...append(['spec', where], object(pod.spec)[where], [sidecar]), ...raisePodResources(pod, sidecar)]
 }
 

@@ -55,21 +55,34 @@ export function isReplicaSet(owner: NewPod['owner']): owner is NonNullable<NewPo
   return owner?.kind === 'ReplicaSet' && owner.apiVersion.startsWith('apps/')
 }
 
+/** Which of a pod's lists: in `initContainers` the sidecar is a native one (KEP-753). */
+export type ContainerList = 'containers' | 'initContainers'
+
+/** A raw container, and its place in the list. */
+export interface Placed {
+  container: Raw
+  index: number
+}
+
 /** The raw containers, with their places in the list. */
-export function containersOf(
-  raw: Raw,
-  where: 'containers' | 'initContainers' = 'containers',
-): { container: Raw; index: number }[] {
+export function containersOf(raw: Raw, where: ContainerList = 'containers'): Placed[] {
   const containers = object(raw.spec)[where]
   return Array.isArray(containers)
     ? containers.flatMap((container: unknown, index) => (isObject(container) ? [{ container, index }] : []))
     : []
 }
 
-/** Whether our container is there, as a plain one or among the init containers. */
-export function hasSidecar(raw: Raw): boolean {
-  const { containers, initContainers } = object(raw.spec)
-  return [...list(containers), ...list(initContainers)].some(({ name }) => name === containerName)
+export function containerOf(raw: Raw, name: string, where?: ContainerList): Placed | undefined {
+  return containersOf(raw, where).find(({ container }) => container.name === name)
+}
+
+/** Our container, be it a plain one or native. */
+export function sidecarOf(raw: Raw): (Placed & { where: ContainerList }) | undefined {
+  for (const where of ['containers', 'initContainers'] as const) {
+    const found = containerOf(raw, containerName, where)
+    if (found) return { where, ...found }
+  }
+  return undefined
 }
 
 /** The raw ports of a raw container, with their places. */

@@ -1,6 +1,7 @@
 // The status annotation: what was done to this pod at admission. People read it, and so do we when we are asked about the same pod again.
 
 import { isObject, isString } from '../protocol/release.ts'
+import type { App } from '../release/app.ts'
 import { captures } from './capture.ts'
 import type { Capture } from './capture.ts'
 
@@ -23,6 +24,11 @@ export interface Status {
   spec: string
   /** What we turned from the port's name into its number: place in the app's container → the name. */
   original: Record<string, string>
+}
+
+/** The app, as it was before injection. */
+export function appOf({ container, port, portName }: Status): App {
+  return { container, port, portName }
 }
 
 /** Takes the annotation's text; returns undefined when there is none or it is not one. */

@@ -8,7 +8,7 @@ import { bypassing, leadsTo, specBefore } from './decide.ts'
 import type { Context } from './decide.ts'
 import { obstacles } from './reach.ts'
 import type { Warning } from './reasons.ts'
-import { parseStatus } from './status.ts'
+import { appOf, parseStatus } from './status.ts'
 
 export type Surroundings = Omit<Context, 'release'>
 
@@ -39,7 +39,7 @@ function newestWarnings(pods: readonly Pod[], context: Surroundings): Warning[] 
   if (!newest || !status) return []
   const { labels, annotations } = newest
   const original = { labels, spec: specBefore(newest.spec, status) }
-  const app = { container: status.container, port: status.port, portName: status.portName }
+  const app = appOf(status)
   const routes = routesOf(original, context.services).filter(route => leadsTo(app, route))
   if (status.capture !== 'name') return []
   const isAsked = (annotations[option.capture] ?? context.annotations[option.capture]) === 'name'

@@ -5,7 +5,7 @@ import { isString } from '../../protocol/release.ts'
 import { decide } from '../../webhook/decide.ts'
 import { sayReasons } from '../../webhook/reasons.ts'
 import { isWorthTelling } from '../../webhook/tell.ts'
-import { list, object } from '../../webhook/pod.ts'
+import { list, object, sidecarOf } from '../../webhook/pod.ts'
 import type { Raw } from '../../webhook/pod.ts'
 import { causes } from '../causes.ts'
 import { readAround } from '../around.ts'
@@ -56,7 +56,7 @@ export async function checkNamespace(cluster: Cluster, settings: WebhookSettings
 
 function checkSidecars(pods: readonly Raw[], image: string | undefined): Finding[] {
   const injected = pods.filter(isInjected)
-  const older = injected.filter(pod => image !== undefined && sidecarOf(pod)?.image !== image)
+  const older = injected.filter(pod => image !== undefined && sidecarOf(pod)?.container.image !== image)
   const waiting = injected.flatMap(pod => {
     const { containerStatuses, initContainerStatuses } = object(pod.status)
     const statuses = [...list(containerStatuses), ...list(initContainerStatuses)] // a native one is of the second
@@ -88,11 +88,6 @@ async function checkPullSecrets(cluster: Cluster, pods: readonly Raw[]): Promise
     else if (isRefused(secret)) findings.push(skip(`the pull secret ${name}: ${secret.refused}`))
   }
   return findings
-}
-
-function sidecarOf({ spec }: Raw): Raw | undefined {
-  const { containers, initContainers } = object(spec)
-  return [...list(containers), ...list(initContainers)].find(({ name }) => name === containerName)
 }
 
 /** Names of those that carry the label. */
