@@ -2,8 +2,6 @@
 // its first pods often come right behind the label.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { redirectIn } from './capture-redirect.ts'
-import type { RedirectSetting } from './capture-redirect.ts'
 import type { Controller } from './controller.ts'
 import type { Gate } from './breaker.ts'
 import type { Context } from './decide.ts'
@@ -13,8 +11,6 @@ const askMs = 20
 export interface Asked {
   limitMs: number
   gate: Gate
-  /** Where capture `redirect` may be used. */
-  redirect?: RedirectSetting
   isDryRun: boolean
   /** One of ours, see trial.ts: it is injected in any case. */
   isTrial: boolean
@@ -24,7 +20,7 @@ export interface Asked {
 export async function contextOf(
   controller: Controller,
   namespace: string,
-  { limitMs, gate, redirect = 'off', isDryRun, isTrial }: Asked,
+  { limitMs, gate, isDryRun, isTrial }: Asked,
 ): Promise<Context> {
   const end = Date.now() + limitMs
   let watched = controller.namespace(namespace)
@@ -35,12 +31,10 @@ export async function contextOf(
   }
   await Promise.all([watched.synced, controller.synced])
   const { services, state, breaker } = watched
-  const around = controller.around(namespace)
   return {
-    ...around,
+    ...controller.around(namespace),
     services: services(),
     release: state,
-    redirect: redirectIn(redirect, around),
     isBroken: name => !isTrial && gate(`${namespace}/${name}`, breaker(name), isDryRun),
   }
 }

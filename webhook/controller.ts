@@ -6,18 +6,16 @@ import type { Log } from '../protocol/log.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 import type { Api } from '../release/api.ts'
 import { parseNamespace } from '../release/objects.ts'
-import type { Deployment } from '../release/objects.ts'
 import { watchResource } from '../release/watch.ts'
 import { redirectIn } from './capture-redirect.ts'
 import type { RedirectSetting } from './capture-redirect.ts'
-import type { Context } from './decide.ts'
 import { createPace } from './pace.ts'
 import { watchPolicies } from './policies.ts'
-import type { Warning } from './reasons.ts'
 import { watchSurroundings } from './surroundings.ts'
 import { createRestarts } from './restarts.ts'
 import { watchNamespace } from './namespace.ts'
-import type { NamespaceOptions, WatchedNamespace, Writer } from './namespace.ts'
+import type { NamespaceContext, NamespaceOptions, WatchedNamespace, Writer } from './namespace.ts'
+import { messageOf } from './tell.ts'
 
 export interface ControllerOptions {
   api: Api
@@ -28,8 +26,6 @@ export interface ControllerOptions {
   /** Where capture `redirect` may be used. */
   redirect?: RedirectSetting
   onState?(state: ReleaseState): void
-  /** Told of what keeps traffic from the sidecars of a Deployment, once. */
-  onWarning?(deployment: Deployment, warning: Warning): void
 }
 
 export interface Controller {
@@ -38,7 +34,7 @@ export interface Controller {
   /** Undefined when it does not carry the label, or when we have not heard of it yet. */
   namespace(name: string): WatchedNamespace | undefined
   /** What is known of a namespace besides what is in it. */
-  around(name: string): Omit<Context, 'services' | 'release' | 'redirect'>
+  around(name: string): NamespaceContext
   /** How many pods should have the sidecar and do not; 0 while another replica leads. */
   missed(): number
   /** How many Deployments' new pods are left alone for now; 0 while another replica leads. */
@@ -49,7 +45,7 @@ export interface Controller {
 }
 
 export function createController(options: ControllerOptions): Controller {
-  const { api, log, writer, image, tell, redirect = 'off', onState, onWarning } = options
+  const { api, log, writer, image, tell, redirect = 'off', onState } = options
   const restarts = createRestarts({ writer: writer.api, log })
   const pace = createPace(writer.api)
   const watched = new Map<string, WatchedNamespace>()
@@ -62,7 +58,9 @@ export function createController(options: ControllerOptions): Controller {
     onChange: ({ type, object }) => (type === 'delete' ? forget(object.name) : watch(object.name)),
   })
   const policies = watchPolicies({ api, log, onMoved: policyMoved })
-  const lookAround = watchSurroundings((deployment, warning) => onWarning?.(deployment, warning))
+  const onReconciled = watchSurroundings(({ namespace, name, uid }, warning) =>
+    tell({ namespace, deployment: { name, uid }, type: 'Warning', ...messageOf(warning) }),
+  )
   const synced = listed()
   synced.catch(() => {}) // closed before: nobody has to hear
   return {
@@ -85,9 +83,10 @@ export function createController(options: ControllerOptions): Controller {
     policyMoved('')
   }
 
-  function around(namespace: string): ReturnType<Controller['around']> {
-    const { labels = {}, annotations = {} } = namespaces.objects.get(namespace) ?? {}
-    return { name: namespace, labels, annotations, policies: policies.all() }
+  function around(name: string): NamespaceContext {
+    const { labels = {}, annotations = {} } = namespaces.objects.get(name) ?? {}
+    const admitted = redirectIn(redirect, { labels, annotations })
+    return { name, labels, annotations, policies: policies.all(), redirect: admitted }
   }
 
   /** Empty: everywhere. */
@@ -110,10 +109,8 @@ export function createController(options: ControllerOptions): Controller {
         tell,
         restarts,
         pace,
-        defaults: () => around(namespace).annotations,
-        around: () => ({ ...around(namespace), redirect: redirectIn(redirect, around(namespace)) }),
-        onReconciled: (deployment, pods, services) =>
-          lookAround(deployment, pods, { ...around(namespace), services }),
+        around: () => around(namespace),
+        onReconciled,
         ...(onState && { onState }),
       }),
     )

@@ -19,7 +19,7 @@ import { createMetrics } from './metrics.ts'
 import { serveMetrics } from './metrics-server.ts'
 import { lookAtNodes } from './nodes.ts'
 import { createServer } from './server.ts'
-import { messageOf, tellOutcome } from './tell.ts'
+import { tellOutcome } from './tell.ts'
 import { openTrust } from './trust.ts'
 
 const log = createLog({ component: 'webhook' })
@@ -48,8 +48,6 @@ async function main(): Promise<void> {
     image: config.sidecarImage,
     tell: event,
     redirect: config.redirect,
-    onWarning: ({ namespace, name, uid }, warning) =>
-      event({ namespace, deployment: { name, uid }, type: 'Warning', ...messageOf(warning) }),
   })
   registerGauges(registry, { missed: controller.missed, broken: controller.broken, isLeading })
   const tell = tellOutcome(controller, event)
@@ -78,8 +76,7 @@ async function main(): Promise<void> {
         pullSecrets: config.imagePullSecrets,
         isNative,
       },
-      context: (namespace, asked) =>
-        contextOf(controller, namespace, { limitMs: contextMs, gate, redirect: config.redirect, ...asked }),
+      context: (namespace, asked) => contextOf(controller, namespace, { limitMs: contextMs, gate, ...asked }),
       contextMs,
       metrics: createMetrics(registry),
       log,

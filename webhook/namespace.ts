@@ -30,10 +30,8 @@ export interface NamespaceOptions {
   api: Api
   namespace: string
   log: Log
-  /** The Namespace's annotations. */
-  defaults(): Record<string, string>
-  /** What admission knows besides what is in the namespace. */
-  around(): Omit<Context, 'services' | 'release'>
+  /** As it is now. */
+  around(): NamespaceContext
   writer: Writer
   /** The sidecar's image, as it is injected. */
   image: string
@@ -45,8 +43,11 @@ export interface NamespaceOptions {
   /** Told of each state that was written. */
   onState?(state: ReleaseState): void
   /** Called for each Deployment that was looked at, with its pods. */
-  onReconciled?(deployment: Deployment, pods: readonly Pod[], services: readonly Service[]): void
+  onReconciled?(deployment: Deployment, pods: readonly Pod[], context: Context): void
 }
+
+/** What is known of a namespace besides what is in it. */
+export type NamespaceContext = Omit<Context, 'services' | 'release' | 'isBroken'>
 
 /** Of all replicas one writes. */
 export interface Writer {
@@ -80,7 +81,6 @@ export function watchNamespace({
   api,
   namespace,
   log,
-  defaults,
   around,
   writer,
   image,
@@ -116,7 +116,7 @@ export function watchNamespace({
     deployment: copies.deployment,
     breaker,
     missed: missed.count,
-    broken: () => copies.deployments().filter(({ name }) => breaker(name)?.image === image).length,
+    broken: () => copies.deployments().filter(({ name }) => isBroken(name)).length,
     lookAgain: queueAll,
     close,
   }
@@ -159,31 +159,27 @@ export function watchNamespace({
     }
     if (!writer.isLeading()) return
     const own = copies.podsOf(deployment)
-    onReconciled?.(deployment, own, copies.services())
-    await release(deployment, own)
-    await care(deployment, own)
+    const context = { ...around(), services: copies.services(), release: () => undefined, isBroken }
+    onReconciled?.(deployment, own, context)
+    await release(deployment, own, context.annotations)
+    await care(deployment, own, context)
   }
 
   /** What becomes of injection: whether it harms, and whether it was missed. */
-  async function care(deployment: Deployment, pods: readonly Pod[]): Promise<void> {
+  async function care(deployment: Deployment, pods: readonly Pod[], context: Context): Promise<void> {
     const { name } = deployment
     restarts.seen(deployment)
     const replicaSets = copies.replicaSetsOf(deployment)
     const text = releases.objects.get(`${namespace}/${name}`)?.annotations[annotation.breaker]
     const again = [
-      await breakers.look({ deployment, pods, replicaSets, text, defaults: defaults() }),
-      await missed.look({ deployment, pods, replicaSets, context: context() }),
+      await breakers.look({ deployment, pods, replicaSets, text, defaults: context.annotations }),
+      await missed.look({ deployment, pods, replicaSets, context }),
     ]
     for (const ms of again) if (ms !== undefined) queue.later(name, ms)
   }
 
-  function context(): Context {
-    return {
-      ...around(),
-      services: copies.services(),
-      release: () => undefined,
-      isBroken: name => breaker(name)?.image === image,
-    }
+  function isBroken(name: string): boolean {
+    return breaker(name)?.image === image
   }
 
   function breaker(name: string): Breaker | undefined {
@@ -191,12 +187,16 @@ export function watchNamespace({
   }
 
   /** Objects → next record → Release → pods. */
-  async function release(deployment: Deployment, own: readonly Pod[]): Promise<void> {
+  async function release(
+    deployment: Deployment,
+    own: readonly Pod[],
+    defaults: Record<string, string>,
+  ): Promise<void> {
     const { name } = deployment
     const present = releases.objects.get(`${namespace}/${name}`)
     if (!present && !written.has(name) && !own.some(pod => pod.injected)) return
     const last = recordOf(name)
-    const next = copies.next(deployment, last, { recordOf, defaults: defaults(), now: now() })
+    const next = copies.next(deployment, last, { recordOf, defaults, now: now() })
     if (!next) return
     const record = last?.state.epoch === next.state.epoch ? next : continued(next, own, epochOf(deployment))
     const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : present?.resourceVersion
