@@ -2,6 +2,7 @@
 
 import { createApi, loadKubeConfig, refusal } from '../release/api.ts'
 import type { Api, ApiRequest } from '../release/api.ts'
+import { nextOf } from '../release/wire.ts'
 import { isString } from '../protocol/release.ts'
 import { list, object } from '../webhook/pod.ts'
 import type { Raw } from '../webhook/pod.ts'
@@ -50,14 +51,13 @@ export function openCluster(wanted: { namespace: string | undefined; context: st
 
   async function readList(path: string, query: ApiRequest['query'] = {}): Promise<Raw[]> {
     const items: Raw[] = []
-    let next: string | undefined
+    let next = ''
     do {
-      const response = await api.request({ path, query: { ...query, limit: 500, continue: next } })
+      const page = { ...query, limit: 500, continue: next || undefined }
+      const response = await api.request({ path, query: page })
       if (response.status !== 200) throw new Refused(`GET ${path}: ${refusal(response)}`)
-      const body = object(response.body)
-      items.push(...list(body.items))
-      const token = object(body.metadata).continue
-      next = isString(token) && token !== '' ? token : undefined
+      items.push(...list(object(response.body).items))
+      next = nextOf(response.body)
     } while (next)
     return items
   }

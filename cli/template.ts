@@ -4,6 +4,7 @@ import { label } from '../protocol/names.ts'
 import { isString } from '../protocol/release.ts'
 import { object } from '../webhook/pod.ts'
 import type { Raw } from '../webhook/pod.ts'
+import { nextPod } from '../webhook/trial.ts'
 
 const hash = '0' // the ReplicaSet controller's comes from the template, and decides nothing
 
@@ -11,18 +12,16 @@ export function podOf(deployment: Raw): Raw {
   const { template } = object(deployment.spec)
   const { metadata, spec } = object(template)
   const name = nameOf(deployment)
+  return nextPod({
+    metadata: { name: `${name}-${hash}`, uid: '' },
+    spec: { template: { metadata: withHash(metadata), spec } },
+  })
+}
+
+function withHash(metadata: unknown): Raw {
   return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      ...object(metadata),
-      generateName: `${name}-${hash}-`,
-      labels: { ...object(object(metadata).labels), [label.podTemplateHash]: hash },
-      ownerReferences: [
-        { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${name}-${hash}`, uid: '', controller: true },
-      ],
-    },
-    spec,
+    ...object(metadata),
+    labels: { ...object(object(metadata).labels), [label.podTemplateHash]: hash },
   }
 }
 

@@ -34,9 +34,15 @@ export function parseEvent(line: string): { type: string; object: unknown } {
 
 export function parseList(body: unknown): { items: unknown[]; version: string; next: string } | undefined {
   const { items, metadata } = object(body)
-  const { resourceVersion, continue: next } = object(metadata)
+  const { resourceVersion } = object(metadata)
   if (!Array.isArray(items) || !isString(resourceVersion)) return undefined
-  return { items, version: resourceVersion, next: isString(next) ? next : '' }
+  return { items, version: resourceVersion, next: nextOf(body) }
+}
+
+/** Where the next page of a list or a table begins; '' behind the last one. */
+export function nextOf(body: unknown): string {
+  const { continue: next } = object(object(body).metadata)
+  return isString(next) ? next : ''
 }
 
 export function versionOf(raw: unknown): string | undefined {

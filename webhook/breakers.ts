@@ -1,14 +1,15 @@
 // Keeps the breakers of one namespace: looks at a Deployment's pods and at what the API server says, writes the breaker on the Release, and
 // tells of it on the Deployment. Only the replica that leads does this; admission on all replicas reads what was written.
 
-import { annotation, group, resource } from '../protocol/names.ts'
-import { refusal } from '../release/api.ts'
+import { annotation } from '../protocol/names.ts'
+import { patchType, refusal } from '../release/api.ts'
 import type { Api } from '../release/api.ts'
 import type { Deployment, Pod, ReplicaSet } from '../release/objects.ts'
 import { releasesPath } from '../release/record.ts'
 import { nextBreaker, parseBreaker, stuckPods } from './breaker.ts'
 import type { Breaker, Evidence } from './breaker.ts'
 import type { Told } from './events.ts'
+import { createRelease } from './releases.ts'
 import { isAskedFor } from './restarts.ts'
 import type { Restarts } from './restarts.ts'
 import { nextPod, readReplicaSet, tryPod } from './trial.ts'
@@ -90,31 +91,16 @@ export function createBreakers(options: BreakersOptions): Breakers {
   }
 
   async function write(deployment: Deployment, breaker: Breaker | undefined): Promise<void> {
-    const { name, uid } = deployment
+    const { name } = deployment
     const text = breaker && JSON.stringify(breaker)
-    const annotations = { [annotation.breaker]: text ?? null }
-    const path = releasesPath(namespace)
     let response = await writer.request({
       method: 'PATCH',
-      path: `${path}/${name}`,
-      body: { metadata: { annotations } },
-      contentType: 'application/merge-patch+json',
+      path: `${releasesPath(namespace)}/${name}`,
+      body: { metadata: { annotations: { [annotation.breaker]: text ?? null } } },
+      contentType: patchType.merge,
     })
     if (response.status === 404 && text !== undefined)
-      response = await writer.request({
-        method: 'POST',
-        path,
-        body: {
-          apiVersion: `${group}/${resource.version}`,
-          kind: resource.kind,
-          metadata: {
-            name,
-            namespace,
-            annotations,
-            ownerReferences: [{ apiVersion: 'apps/v1', kind: 'Deployment', name, uid }],
-          },
-        },
-      })
+      response = await createRelease(writer, deployment, { [annotation.breaker]: text })
     if (response.status >= 300 && response.status !== 404)
       throw new Error(`the breaker was not written: ${refusal(response)}`)
     written.set(name, text)
@@ -147,7 +133,7 @@ function refusedText({ says }: Breaker): string {
   return (
     `breaker: with the sidecar the API server refuses the pods of this Deployment, without it not: ${says}. ` +
     'New pods come without it until that has changed'
-  ).slice(0, 1_000)
+  )
 }
 
 function stuckText({ says, image }: Breaker, count: number, namespace: string, name: string): string {

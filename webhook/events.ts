@@ -17,6 +17,7 @@ export interface Told {
 }
 
 const quietMs = 10 * 60_000
+const maxCharacters = 1_000 // the API server takes 1,024 (core/v1 event validation)
 const maxRemembered = 10_000
 
 /**
@@ -64,7 +65,7 @@ export function createEvents({
         source: { component: containerName },
         type,
         reason,
-        message,
+        message: message.slice(0, maxCharacters),
         count: 1,
         firstTimestamp: time,
         lastTimestamp: time,

@@ -85,11 +85,7 @@ export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsO
       return tell({
         ...told,
         reason: 'InjectionRefused',
-        message:
-          `missed: pods run without the sidecar, and with it the API server would refuse them: ${trial.refused}`.slice(
-            0,
-            1_000,
-          ),
+        message: `missed: pods run without the sidecar, and with it the API server would refuse them: ${trial.refused}`,
       })
     const advice = `kubectl -n ${namespace} rollout restart deployment/${name} gives it to them`
     tell({

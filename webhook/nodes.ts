@@ -4,9 +4,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { reason } from '../protocol/log.ts'
 import type { Log } from '../protocol/log.ts'
-import { isObject, isString } from '../protocol/release.ts'
+import { isObject } from '../protocol/release.ts'
 import { refusal } from '../release/api.ts'
 import type { Api } from '../release/api.ts'
+import { nextOf } from '../release/wire.ts'
 import { list } from './pod.ts'
 
 export interface Nodes {
@@ -65,20 +66,16 @@ function isNative(version: string): boolean {
 
 async function kubeletVersions(api: Api): Promise<string[]> {
   const versions: string[] = []
-  let next: string | undefined
+  let next = ''
   do {
-    const query = { limit: pageSize, continue: next, includeObject: 'None' }
+    const query = { limit: pageSize, continue: next || undefined, includeObject: 'None' }
     const response = await api.request({ path: '/api/v1/nodes', query, accept: table })
     const { body } = response
     if (response.status !== 200 || !isObject(body)) throw new Error(refusal(response))
     const column = list(body.columnDefinitions).findIndex(({ name }) => name === 'Version')
     if (column < 0) throw new Error('the nodes have no column Version')
     for (const { cells } of list(body.rows)) versions.push(String(Array.isArray(cells) ? cells[column] : ''))
-    const { metadata } = body
-    next =
-      isObject(metadata) && isString(metadata.continue) && metadata.continue !== ''
-        ? metadata.continue
-        : undefined
-  } while (next !== undefined)
+    next = nextOf(body)
+  } while (next)
   return versions
 }

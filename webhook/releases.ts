@@ -44,21 +44,22 @@ export async function readRelease(api: Api, namespace: string, name: string): Pr
 }
 
 async function create(api: Pick<Api, 'request'>, deployment: Deployment): Promise<Release | undefined> {
-  const { namespace, name, uid } = deployment
-  const response = await api.request({
+  const response = await createRelease(api, deployment)
+  return response.status === 409 ? undefined : expectRelease(response)
+}
+
+/** Makes the Release of a Deployment, without a record. */
+export function createRelease(
+  api: Pick<Api, 'request'>,
+  { namespace, name, uid }: Deployment,
+  annotations: Record<string, string> = {},
+): Promise<ApiResponse> {
+  const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'Deployment', name, uid }]
+  return api.request({
     method: 'POST',
     path: releasesPath(namespace),
-    body: {
-      apiVersion,
-      kind: resource.kind,
-      metadata: {
-        name,
-        namespace,
-        ownerReferences: [{ apiVersion: 'apps/v1', kind: 'Deployment', name, uid }],
-      },
-    },
+    body: { apiVersion, kind: resource.kind, metadata: { name, namespace, annotations, ownerReferences } },
   })
-  return response.status === 409 ? undefined : expectRelease(response)
 }
 
 function expectRelease(response: ApiResponse): Release {

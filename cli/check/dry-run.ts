@@ -7,6 +7,7 @@ import type { ApiResponse } from '../../release/api.ts'
 import { isInjected } from '../explain.ts'
 import { object } from '../../webhook/pod.ts'
 import type { Raw } from '../../webhook/pod.ts'
+import { nextPod } from '../../webhook/trial.ts'
 import type { Cluster } from '../cluster.ts'
 import { fail, ok, skip } from './finding.ts'
 import type { Finding } from './finding.ts'
@@ -28,22 +29,8 @@ export async function dryRun(cluster: Cluster, namespace: string): Promise<Findi
 function create({ api }: Cluster, namespace: string, labels: Record<string, string>): Promise<ApiResponse> {
   const hash = 'dryrun'
   const resources = { cpu: '10m', memory: '16Mi' }
-  const pod: Raw = {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      generateName: `spa-reloader-check-${hash}-`,
-      labels: { [label.podTemplateHash]: hash, ...labels },
-      ownerReferences: [
-        {
-          apiVersion: 'apps/v1',
-          kind: 'ReplicaSet',
-          name: `spa-reloader-check-${hash}`,
-          uid: '0',
-          controller: true,
-        },
-      ],
-    },
+  const template: Raw = {
+    metadata: { labels: { [label.podTemplateHash]: hash, ...labels } },
     spec: {
       containers: [
         {
@@ -65,6 +52,6 @@ function create({ api }: Cluster, namespace: string, labels: Record<string, stri
     method: 'POST',
     path: `/api/v1/namespaces/${namespace}/pods`,
     query: { dryRun: 'All' },
-    body: pod,
+    body: nextPod({ metadata: { name: `spa-reloader-check-${hash}`, uid: '0' }, spec: { template } }),
   })
 }
