@@ -14,9 +14,9 @@ import type { Cluster, Host } from '../test/tier3/installation.ts'
 import { median, rounded } from './figures.ts'
 
 const sizes = [
-  { replicas: 1, rollouts: 20 },
-  { replicas: 3, rollouts: 20 },
-  { replicas: 20, rollouts: 5 },
+  { replicas: 1, rollouts: 10 },
+  { replicas: 3, rollouts: 10 },
+  { replicas: 20, rollouts: 3 },
 ]
 const tabsPerPod = 4
 
