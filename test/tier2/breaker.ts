@@ -5,12 +5,12 @@ import t from 'tap'
 import { until } from '../cluster/wait.ts'
 import type { Pod } from '../cluster/fake-kubelet.ts'
 import { webDeployment, webService } from './installation.ts'
-import { installReplicas } from './replicas.ts'
+import { createPod, installReplicas } from './replicas.ts'
 import type { Replica } from './replicas.ts'
 import { isInjected, openShop } from './shop.ts'
 import type { Shop } from './shop.ts'
 
-const { cluster, kubelet, open, start } = await installReplicas(t)
+const { cluster, kubelet, open, start, cut } = await installReplicas(t)
 let replicas: Replica[] = [await start(), await start()]
 
 t.test(
@@ -30,8 +30,11 @@ t.test(
       /^breaker: the sidecar \(spa-reloader-sidecar:test\) keeps .* from starting: ImagePullBackOff/,
     )
     t.match(message, /kubectl -n pull rollout restart deployment\/web$/)
-    await until('the other replica to have heard', async () => {
-      await delay(200)
+    await until('both replicas to have heard', async () => {
+      for (const _ of replicas) {
+        cut() // the next creation is led to the other one
+        if ((await createPod(cluster, 'pull')) === undefined) return false
+      }
       return true
     })
 
