@@ -51,8 +51,8 @@ const tiers = [
     run: () => tap(testsIn('test/autobahn'), ['--timeout=600']),
   },
   { tier: '1', name: 'tier 1 in the image', needs: ['root', ...imageBuilding], run: inImage },
-  { tier: '2', name: 'tier 2', needs: controlPlane, run: () => cluster('test/tier2') },
-  { tier: '3', name: 'tier 3', needs: [...controlPlane, ...node], run: () => cluster('test/tier3') },
+  { tier: '2', name: 'tier 2', needs: controlPlane, run: () => cluster('test/tier2', 2) },
+  { tier: '3', name: 'tier 3', needs: [...controlPlane, ...node], run: () => cluster('test/tier3', 1) },
 ]
 
 for (const { tier, name, needs, run, isOptional = false } of tiers) {
@@ -78,9 +78,9 @@ for (const { tier, name, needs, run, isOptional = false } of tiers) {
 console.log(`${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
 
-/** The clusters of two tests would fight for this machine's cores: one at a time. A test is a rollout or many. */
-function cluster(folder) {
-  return tap(testsIn(folder), ['--jobs=1', '--timeout=1500'])
+/** A test is a rollout or many. Control planes mostly wait; there is one node at a time, and it needs all of the machine. */
+function cluster(folder, jobs) {
+  return tap(testsIn(folder), [`--jobs=${jobs}`, '--timeout=1500'])
 }
 
 /** Tier 1 on the Node, the C library and the packages of our images. What it writes to the checkout is dropped. */

@@ -8,6 +8,8 @@ import { patchType, refusal } from '../release/api.ts'
 import type { Api } from '../release/api.ts'
 import type { Pod } from '../release/objects.ts'
 
+/** kubernetes.io/docs/reference/using-api/api-concepts/#alternate-representations-of-resources */
+const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json'
 const maxParallel = 8 // a Deployment of a thousand pods must not take all of the API server's seats
 
 /** Pods that do not carry the state yet. A terminating pod's volumes are no longer refreshed: stamping it is in vain. */
@@ -40,7 +42,13 @@ export async function stamp(
   async function next(): Promise<void> {
     for (let pod = queue.shift(); pod; pod = queue.shift()) {
       const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`
-      const response = await api.request({ method: 'PATCH', path, body, contentType: patchType.merge })
+      const response = await api.request({
+        method: 'PATCH',
+        path,
+        body,
+        contentType: patchType.merge,
+        accept: metadataOnly, // nobody reads the answer, and a pod is long
+      })
       if (response.status === 200) written += 1
       else if (response.status !== 404) refused = `${pod.name}: ${refusal(response)}`
     }

@@ -67,7 +67,7 @@ t.test(
 )
 
 t.test('an API server that cannot be reached is an error', async t => {
-  const server = await serve(({ req }) => req.destroy())
+  const server = await serve(({ req }) => req.socket.destroy())
   t.teardown(server.close)
   const api = createApi(() => kubeConfig(server.url))
   t.teardown(api.close)
