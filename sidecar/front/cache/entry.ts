@@ -4,8 +4,8 @@ import type CachePolicy from 'http-cache-semantics'
 import { edit, field, fields, hasToken } from '../head.ts'
 import type { Head } from '../head.ts'
 import type { Answer } from '../answer.ts'
-import { codingOf } from './coding.ts'
-import type { Coding } from './coding.ts'
+import { codingOf } from '../../../static/coding.ts'
+import type { Coding } from '../../../static/coding.ts'
 import { isEncodable } from './encode.ts'
 
 export interface Entry {

@@ -2,10 +2,10 @@
 
 import { edit, field, has } from '../head.ts'
 import type { Request } from '../request.ts'
-import type { Accepted } from './coding.ts'
+import type { Accepted } from '../../../static/coding.ts'
 import { aged, headOf } from './entry.ts'
 import type { Entry, Message } from './entry.ts'
-import { parseRange } from './range.ts'
+import { parseRange } from '../../../static/range.ts'
 
 /** Takes a request that the entry satisfies; returns the bytes to send. `isLast`: the connection ends behind it. */
 export function reply(entry: Entry, request: Request, accepted: Accepted, isLast: boolean): Buffer[] {

@@ -2,7 +2,7 @@
 
 import type { Entry } from './entry.ts'
 import type { Request } from '../request.ts'
-import { maskOf } from './coding.ts'
+import { maskOf } from '../../../static/coding.ts'
 import { selection } from './policy.ts'
 
 export interface Resource {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { acceptedCodings, codingOf } from '../../../../sidecar/front/cache/coding.ts'
+import { acceptedCodings, codingOf } from '../../static/coding.ts'
 
 t.test('what a client takes, the best first', async t => {
   const cases: [value: string | undefined, order: string][] = [
@@ -18,6 +18,7 @@ t.test('what a client takes, the best first', async t => {
     ['identity;q=0', ''],
     ['gzip;q=2, br;q=x', 'identity'],
     ['compress, gzip', 'gzip identity'],
+    ['x-gzip;q=0.5', 'gzip identity'],
   ]
   for (const [value, order] of cases) t.equal(acceptedCodings(value).order.join(' '), order, String(value))
 })

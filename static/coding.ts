@@ -39,7 +39,7 @@ function parse(value: string): Accepted {
     const [name = '', ...parameters] = item.split(';').map(part => part.trim())
     const weight = parameters.find(parameter => parameter.startsWith('q='))
     const q = weight === undefined ? 1 : Number(weight.slice(2))
-    if (name !== '') weights.set(name, q >= 0 && q <= 1 ? q : 0)
+    if (name !== '') weights.set(name === 'x-gzip' ? 'gzip' : name, q >= 0 && q <= 1 ? q : 0) // §8.4.1.3
   }
   const weightOf = (coding: Coding): number => {
     const own = weights.get(coding) ?? weights.get('*')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { parseRange } from '../../../../sidecar/front/cache/range.ts'
+import { parseRange } from '../../static/range.ts'
 
 t.test('one range of ten bytes (RFC 9110 §14.1.2)', async t => {
   const cases: [value: string, expected: ReturnType<typeof parseRange>][] = [
