@@ -13,7 +13,7 @@ export const causes = {
   'not-labelled': `the Namespace does not carry the label ${label.inject}=enabled: kubectl label namespace <namespace> ${label.inject}=enabled`,
   'not-selected': 'the webhook configuration leaves this Namespace out, by its name or another label of it',
   missed:
-    'the pod was made before the Namespace was labelled, or while the webhook could not be reached: kubectl rollout restart deployment',
+    'the pod was made before the Namespace was labelled or its Service was there, or while the webhook could not be reached: kubectl rollout restart deployment',
 } as const satisfies Record<string, string>
 export type Cause = keyof typeof causes
 

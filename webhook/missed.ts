@@ -1,5 +1,6 @@
-// Pods that should have the sidecar and do not: created before the namespace was labelled, or while the webhook did not answer. failurePolicy Ignore lets
-// them in silently; here they are counted, told on their Deployment, and, where its people asked for it, replaced.
+// Pods that should have the sidecar and do not: created before the namespace was labelled or the Service was there, or while the webhook did not answer.
+// failurePolicy Ignore lets them in silently; here they are counted, told on their Deployment, and, where its people asked for it, replaced. Those that
+// could not have it now either are told why: at admission nobody may have been able to, without the label or the Service.
 
 import type { Api } from '../release/api.ts'
 import type { Deployment, Pod, ReplicaSet } from '../release/objects.ts'
@@ -7,8 +8,10 @@ import { decide } from './decide.ts'
 import type { Context } from './decide.ts'
 import type { Told } from './events.ts'
 import type { Raw } from './pod.ts'
+import { sayReasons } from './reasons.ts'
 import { isAskedFor } from './restarts.ts'
 import type { Restarts } from './restarts.ts'
+import { isWorthTelling } from './tell.ts'
 import { nextPod, readReplicaSet, tryPod } from './trial.ts'
 
 export interface MissedPodsOptions {
@@ -35,8 +38,8 @@ const againMs = 10_000
 
 export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsOptions): MissedPods {
   const counts = new Map<string, number>()
-  /** By Deployment: what its newest ReplicaSet makes, and whether it was told. Kept only while pods are missed. */
-  const cases = new Map<string, { uid: string; pod: Raw | undefined; isTold: boolean }>()
+  /** By Deployment: what its newest ReplicaSet makes, and what was told of it last. Kept only while it has pods without the sidecar. */
+  const cases = new Map<string, { uid: string; pod: Raw | undefined; told: string }>()
   return { look, forget, count: () => [...counts.values()].reduce((sum, count) => sum + count, 0) }
 
   function forget(name: string): void {
@@ -59,11 +62,15 @@ export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsO
     const decision = found.pod && decide(found.pod, context)
     if (!decision || 'skip' in decision) {
       counts.delete(name)
+      const why = decision ? sayReasons(decision.skip.filter(isWorthTelling), decision.about) : []
+      const before = found.told
+      found.told = why.join('\n')
+      if (found.told !== before) for (const message of why) skipped(deployment, message)
       return undefined
     }
     counts.set(name, bare.length)
-    if (!found.isTold) {
-      found.isTold = true
+    if (found.told !== 'missed') {
+      found.told = 'missed'
       await report(deployment, found.pod, isAskedFor(deployment, context.annotations))
     }
     return restartIfAsked(deployment, context)
@@ -73,9 +80,14 @@ export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsO
     const known = cases.get(name)
     if (known?.uid === uid) return known
     const raw = await readReplicaSet(api, namespace, replicaSet)
-    const found = { uid, pod: raw && nextPod(raw), isTold: false }
+    const found = { uid, pod: raw && nextPod(raw), told: '' }
     cases.set(name, found)
     return found
+  }
+
+  /** The same words as at admission, where it may have been told before: of one Event there is only one. */
+  function skipped({ name, uid }: Deployment, message: string): void {
+    tell({ namespace, deployment: { name, uid }, type: 'Warning', reason: 'InjectionSkipped', message })
   }
 
   async function report({ name, uid }: Deployment, pod: Raw | undefined, isReplaced: boolean): Promise<void> {
@@ -92,7 +104,7 @@ export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsO
       ...told,
       reason: 'InjectionMissed',
       message:
-        'missed: pods run without the sidecar: they were created before the namespace was labelled, or while the webhook did not answer. ' +
+        'missed: pods run without the sidecar: they were created before the namespace was labelled or the Service was there, or while the webhook did not answer. ' +
         (isReplaced ? 'They are replaced' : advice),
     })
   }

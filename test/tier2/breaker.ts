@@ -8,7 +8,7 @@ import { webDeployment, webService } from './installation.ts'
 import { createPod, installReplicas } from './replicas.ts'
 import type { Replica } from './replicas.ts'
 import { isInjected, openShop } from './shop.ts'
-import type { Shop } from './shop.ts'
+import type { Manifest, Shop } from './shop.ts'
 
 const { cluster, kubelet, open, start, cut } = await installReplicas(t)
 let replicas: Replica[] = [await start(), await start()]
@@ -143,6 +143,42 @@ t.test('a namespace is labelled while its pods run: told on each Deployment, and
   await cluster.kubectl(['annotate', 'namespace', 'late', 'nudge=1'])
   await until('it to be restarted', async () => (await shop.living()).every(isInjected), 120)
   await until('none to be missed', async () => (await missedPods()) === 0)
+})
+
+t.test('pods are there before their Service: once it is there, they are missed, or told why not', async t => {
+  const shop = await open(t, 'before-service')
+  const ports = [
+    { name: 'http', containerPort: 8080 },
+    { name: 'metrics', containerPort: 9090 },
+  ]
+  const other = { tier: 'b' }
+  await shop.apply(
+    webDeployment('web:1', { container: { ports } }),
+    webDeployment('web:1', { name: 'other', labels: other, container: { ports }, replicas: 1 }),
+  )
+  await until('three pods', async () => (await ready(shop)).length === 3)
+  t.notOk((await shop.living()).some(isInjected))
+  t.equal(
+    await shop.kubectl('get events -o name --field-selector involvedObject.kind=Deployment,type=Warning'),
+    '',
+  )
+
+  const numbered = webService(other, 'numbered') as Manifest & { spec: { ports: object[] } }
+  numbered.spec.ports = [{ port: 80, targetPort: 8080 }]
+  await shop.apply(numbered)
+  t.match(await eventOf(shop, 'InjectionSkipped', 60, 'other'), /^numeric-target: /)
+  t.equal(await missedPods(), 0)
+
+  await shop.apply(webService())
+  t.match(
+    await eventOf(shop, 'InjectionMissed'),
+    /kubectl -n before-service rollout restart deployment\/web gives/,
+  )
+  await until('all to be missed', async () => (await missedPods()) === 3)
+  await shop.restart()
+  await shop.restart('other')
+  await until('none to be missed', async () => (await missedPods()) === 0)
+  await until('the sidecar', async () => (await shop.living()).every(isInjected))
 })
 
 t.test('labelled where the sidecar would be refused: told so, instead of the advice to restart', async t => {
