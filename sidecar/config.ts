@@ -13,7 +13,8 @@ export interface Config extends Limits, Serving {
   name: string
   /** `pod-template-hash` of the ReplicaSet that this pod belongs to. */
   hash: string
-  podIP: string
+  /** Two in a dual-stack pod. */
+  podIPs: readonly [string, ...string[]]
   appPort: number
   frontPort: number
   capture: 'name' | 'env' | 'redirect'
@@ -57,7 +58,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     namespace: required(sidecarEnv.namespace).asDnsName(),
     name: required(sidecarEnv.name).asDnsName(),
     hash: required(sidecarEnv.hash).asDnsName(),
-    podIP: required(sidecarEnv.podIP).asAddress(),
+    podIPs: required(sidecarEnv.podIP).asAddresses(),
     appPort: required(sidecarEnv.appPort).asNumberBetween(1, 65_535),
     frontPort: optional(sidecarEnv.frontPort, `${port.front}`).asNumberBetween(1, 65_535),
     capture: optional(sidecarEnv.capture, 'name').asEnum(['name', 'env', 'redirect']),
@@ -145,6 +146,11 @@ const accessors = {
   asAddress(value: string): string {
     if (isIP(value)) return value
     throw new Error('should be an IP address')
+  },
+  asAddresses(value: string): [string, ...string[]] {
+    const addresses = value.split(',') as [string, ...string[]]
+    if (addresses.every(address => isIP(address))) return addresses
+    throw new Error('should be an IP address, or several separated by commas')
   },
   /** It goes into a quoted string of a header, so nothing else may pass. */
   asDnsName(value: string): string {

@@ -52,7 +52,7 @@ async function standalone(): Promise<() => Promise<void>> {
 
 /** Starts everything; returns what ends it. */
 async function run(config: Config): Promise<() => Promise<void>> {
-  const { name, hash, listenAddress, podIP, appPort, runDir, drainMs } = config
+  const { name, hash, listenAddress, podIPs, appPort, runDir, drainMs } = config
   const versionSocket = join(runDir, file.versionSocket)
   const current = createCurrent(name, log)
   const feeds = createFeeds({ ...config, offer: current.offer, log })
@@ -77,7 +77,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
   const accessLines = createBatch(lines => process.stdout.write(`${lines}\n`))
   const front = createFront({
     listen: { port: config.frontPort, ...(listenAddress && { address: listenAddress }) },
-    app: { host: podIP, port: appPort },
+    app: { hosts: podIPs, port: appPort },
     mayStay: config.capture === 'env',
     versionSocket,
     serverTiming: () => pageIdentity(name, hash, current.state()),

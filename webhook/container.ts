@@ -177,7 +177,7 @@ function environment(plan: Plan, drainSec: number): Raw[] {
   const fields = {
     [sidecarEnv.namespace]: 'metadata.namespace',
     [sidecarEnv.hash]: `metadata.labels['${label.podTemplateHash}']`,
-    [sidecarEnv.podIP]: 'status.podIP',
+    [sidecarEnv.podIP]: 'status.podIPs',
   }
   return [
     ...Object.entries(literals).map(([name, value]) => ({ name, value: String(value) })),

@@ -44,7 +44,7 @@ export function fieldOf({ metadata }: Pod, podIP: string, fieldPath: string): st
       return Object.entries(stringsOf(metadata.labels))
         .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
         .join('\n')
-    case 'status.podIP':
+    case 'status.podIPs':
       return podIP
     default:
       throw new Error(`the demo's kubelet does not know the field ${fieldPath}`)

@@ -20,8 +20,8 @@ import { turnAway } from './turn-away.ts'
 export interface FrontOptions {
   /** Without an address: all of them, IPv4 and IPv6, or IPv4 alone where IPv6 is off. */
   listen: { address?: string; port: number }
-  /** Where the app is reached: the pod's IP, never a loopback address, which apps trust. */
-  app: { host: string; port: number }
+  /** Where the app is reached: the pod's IPs, never a loopback address, which apps trust. Of two the one is taken at which the app listens. */
+  app: { hosts: readonly [string, ...string[]]; port: number }
   /** The app was told to leave the port that the front is to listen on, and perhaps it does not: then the front never listens. */
   mayStay?: boolean
   /** The unix socket of the version server. */
@@ -96,6 +96,8 @@ export function createFront({
   const tunnels = createTunnels(onClosed)
   const turnedAway = new Set<Socket>()
   const waiting: (() => void)[] = []
+  /** At which the app was seen listening last. */
+  let [host] = app.hosts
   let server: Server | undefined
   let looking: Promise<boolean> | undefined
   let timer: NodeJS.Timeout | undefined
@@ -162,10 +164,9 @@ export function createFront({
 
   async function lookNow(): Promise<boolean> {
     clearTimeout(timer)
-    if (mayStay && !isListening() && (await isTaken(app.host, listen.port))) stayPassive()
+    if (mayStay && !isListening() && (await isTaken(host, listen.port))) stayPassive()
     if (isPassive) return true
-    const isUp =
-      (await appListens(app.host, app.port)) && (!isDoubtful || (await accepts(app.host, app.port)))
+    const isUp = await find()
     if (!isOpen) return false
     if (isUp) {
       isDoubtful = false
@@ -175,6 +176,16 @@ export function createFront({
     }
     if (isOpen && !isListening() && !isPassive) timer = setTimeout(() => void look(), lookMs)
     return isPassive || isListening() === isUp
+  }
+
+  /** Returns whether the app listens, and remembers where. A listener for IPv6 alone looks like one for both: only dialling tells. */
+  async function find(): Promise<boolean> {
+    for (const each of new Set([host, ...app.hosts])) {
+      if (!(await appListens(each, app.port)) || (isDoubtful && !(await accepts(each, app.port)))) continue
+      host = each
+      return true
+    }
+    return false
   }
 
   /** For good: what it does at the beginning it does to the end, and whoever comes to that port finds the app itself. */
@@ -253,7 +264,7 @@ export function createFront({
 
   function dial(): Socket {
     // No local address is set: the kernel takes the pod's own, so the app sees the pod and not loopback.
-    const socket = connectLending({ host: app.host, port: app.port, ...socketOptions })
+    const socket = connectLending({ host, port: app.port, ...socketOptions })
     socket.once('error', onRefused)
     socket.once('connect', () => socket.off('error', onRefused))
     return socket

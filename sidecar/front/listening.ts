@@ -31,7 +31,12 @@ export function hasListener(
 ): boolean {
   const wanted =
     host !== undefined &&
-    new Set(['00000000', '0'.repeat(32), ...addressesOf(host).map(bytes => toHex(bytes, isLittle))])
+    // A listener for all IPv4 addresses takes no IPv6; one for all IPv6 addresses mostly takes both.
+    new Set([
+      '0'.repeat(32),
+      ...(isIPv6(host) ? [] : ['00000000']),
+      ...addressesOf(host).map(bytes => toHex(bytes, isLittle)),
+    ])
   const hexPort = port.toString(16).toUpperCase().padStart(4, '0')
   for (const line of table.split('\n')) {
     const [, local = '', , state] = line.trim().split(/\s+/, 4)

@@ -30,7 +30,7 @@ t.test('nginx: allow 127.0.0.1', async t => {
   })
   await listens(podIP, port)
   t.same(await statuses('127.0.0.1', port, ['/open/', '/local/']), [200, 200], 'from its own machine')
-  const front = await openFront(t, port, { app: { host: podIP, port }, edits: { forwarded: 'add' } })
+  const front = await openFront(t, port, { app: { hosts: [podIP], port }, edits: { forwarded: 'add' } })
   t.same(await statuses('127.0.0.1', front.port, ['/open/', '/local/']), [200, 403], 'through the front')
 })
 
@@ -43,7 +43,7 @@ t.test(
     const paths = ['/open/', '/ip/', '/local/']
     t.same(await statuses('127.0.0.1', port, paths), [200, 200, 200], 'from its own machine')
     const { port: front } = await openFront(t, port, {
-      app: { host: podIP, port },
+      app: { hosts: [podIP], port },
       listen: { address: podIP, port: 0 },
       edits: { forwarded: 'add' },
     })

@@ -16,7 +16,7 @@ t.test('what injection must set is enough, and the rest has its default', async 
     namespace: 'shop',
     name: 'web',
     hash: '6c487dcc49',
-    podIP: '10.0.0.7',
+    podIPs: ['10.0.0.7'],
     appPort: 8080,
     frontPort: 14020,
     adminPort: 14021,
@@ -52,7 +52,7 @@ t.test('what injection must set is enough, and the rest has its default', async 
 /** Every variable with another value than its default. */
 const changed = {
   ...given,
-  SPA_POD_IP: 'fd00::7',
+  SPA_POD_IP: 'fd00::7,10.0.0.7',
   SPA_FRONT_PORT: '14030',
   SPA_ADMIN_PORT: '14031',
   SPA_CAPTURE: 'env',
@@ -89,7 +89,12 @@ t.test('every option is read', async t => {
   for (const [name, value] of Object.entries(config))
     if (!required.has(name))
       t.not(value, standard[name as keyof Config], `${name} has a value of its own here`)
-  t.match(config, { podIP: 'fd00::7', frontPort: 14030, adminPort: 14031, listenAddress: '127.0.0.1' })
+  t.match(config, {
+    podIPs: ['fd00::7', '10.0.0.7'],
+    frontPort: 14030,
+    adminPort: 14031,
+    listenAddress: '127.0.0.1',
+  })
   t.match(config, {
     podDir: '/tmp/pod',
     runDir: '/tmp/run',
@@ -132,7 +137,7 @@ t.test('a variable that is wrong is named', async t => {
   const wrong = {
     SPA_NAME: ['Web', 'a"b', 'a b', `a${'b'.repeat(300)}`],
     SPA_HASH: ['6c"', '-'],
-    SPA_POD_IP: ['localhost', '10.0.0', '10.0.0.7:80'],
+    SPA_POD_IP: ['localhost', '10.0.0', '10.0.0.7:80', '10.0.0.7,', 'fd00::7, 10.0.0.7'],
     SPA_APP_PORT: ['0', '65536', '80a', '-1', '1e3', ' 80', '14020', '14021'],
     SPA_FRONT_PORT: ['x'],
     SPA_ADMIN_PORT: ['0', '14020'],

@@ -26,6 +26,7 @@ t.test('a listener counts on the app’s port, for its address or all of them', 
     [true, host, '0000000000000000FFFF00000701F40A:1F90', '0A'],
     [true, v6, '00000000000000000000000000000000:1F90', '0A'],
     [true, v6, '100000FD000044020000000007000100:1F90', '0A'], // each word of 32 bits in little-endian order
+    [false, v6, '00000000:1F90', '0A'], // 0.0.0.0
     [false, host, '0100007F:1F90', '0A'],
     [false, host, '00000000:1F91', '0A'],
     [false, host, '00000000:1F90', '01'],

@@ -39,7 +39,7 @@ export async function openFront(
   const logged: Stage['logged'] = []
   const front = createFront({
     listen: { address: '127.0.0.1', port: 0 },
-    app: { host: '127.0.0.1', port: appPort },
+    app: { hosts: ['127.0.0.1'], port: appPort },
     cache: { maxBytes: 1024 * 1024, maxEntries: 100 },
     maxConnections: 1_000,
     limits: { ...defaultLimits, ...limits },
