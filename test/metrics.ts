@@ -6,6 +6,7 @@ import t from 'tap'
 import { createCounters } from '../sidecar/front/counters.ts'
 import { createMetrics as createSidecarMetrics } from '../sidecar/metrics.ts'
 import type { MetricsOptions } from '../sidecar/metrics.ts'
+import { createAuthority, signLeaf } from '../webhook/authority.ts'
 import { registerGauges } from '../webhook/gauges.ts'
 import { createMetrics as createWebhookMetrics } from '../webhook/metrics.ts'
 import { releaseState } from './webhook/goldens.ts'
@@ -25,6 +26,15 @@ t.test('docs/metrics.md lists every metric of ours, with its type, labels and he
   const [, ofWebhook = '', ofSidecar = ''] = page.split(/^## .*$/m)
   t.same(rows(ofWebhook), webhook.map(row), 'webhook')
   t.same(rows(ofSidecar), sidecar.map(row), 'sidecar')
+})
+
+t.test('when a certificate ends is told in seconds since 1970', async t => {
+  const text = await webhookText()
+  const days = (certificate: string) =>
+    Number(new RegExp(`expiry_timestamp_seconds\\{certificate="${certificate}"\\} (\\d+)`).exec(text)?.[1]) /
+    86_400
+  t.equal(days('leaf'), 7)
+  t.equal(days('authority'), 365)
 })
 
 t.test('the dashboard and the alerts use metrics and labels that there are', async t => {
@@ -49,7 +59,16 @@ t.test('the dashboard and the alerts use metrics and labels that there are', asy
 async function webhookText(): Promise<string> {
   const registry = new Registry()
   createWebhookMetrics(registry).admitted('skipped', 'no-service', 0.1)
-  registerGauges(registry, { missed: () => 0, broken: () => 0, isLeading: () => true })
+  const { signer } = createAuthority(new Date(0))
+  registerGauges(registry, {
+    missed: () => 0,
+    broken: () => 0,
+    isLeading: () => true,
+    certificates: () => ({
+      authority: signer.cert,
+      leaf: signLeaf(signer, ['localhost'], new Date(0)).cert,
+    }),
+  })
   return registry.metrics()
 }
 

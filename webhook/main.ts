@@ -49,7 +49,6 @@ async function main(): Promise<void> {
     tell: event,
     redirect: config.redirect,
   })
-  registerGauges(registry, { missed: controller.missed, broken: controller.broken, isLeading })
   const tell = tellOutcome(controller, event)
   const gate = createGate(config.sidecarImage)
   const nodes = config.sidecarForm === 'auto' ? lookAtNodes({ api, log }) : undefined
@@ -64,6 +63,12 @@ async function main(): Promise<void> {
     isLeading,
     onRenew: leaf => server.renew(leaf),
     log,
+  })
+  registerGauges(registry, {
+    missed: controller.missed,
+    broken: controller.broken,
+    isLeading,
+    certificates: () => ({ leaf: trust.leaf.cert, authority: trust.ca }),
   })
   const server = createServer({
     port: config.port,

@@ -11,6 +11,8 @@ import { openCertificateFiles } from './certificate-files.ts'
 
 export interface Trust {
   readonly leaf: KeyPair
+  /** PEM: the authority that signed the leaf. */
+  readonly ca: string
   /** Whether the API server trusts the leaf, as far as we have seen. */
   isTrusted(): boolean
   close(): Promise<void>
@@ -54,6 +56,9 @@ export async function openTrust(options: TrustOptions): Promise<Trust> {
   return {
     get leaf() {
       return certificate.leaf
+    },
+    get ca() {
+      return certificate.ca
     },
     isTrusted: () => caBundle.isTrusted(certificate.ca),
     close,
