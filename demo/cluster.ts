@@ -17,7 +17,7 @@ import { kubeConfig } from './kube-config.ts'
 import { runKubelet } from './kubelet/kubelet.ts'
 import type { PodListener } from './kubelet/pod.ts'
 import { install } from './manifests.ts'
-import { createPorts } from './ports.ts'
+import { createPorts, firstFree } from './ports.ts'
 import { createShop, name, namespace } from './shop.ts'
 import type { Shop } from './shop.ts'
 import type { Story } from './story.ts'
@@ -26,6 +26,8 @@ import { startWebhook } from './webhook.ts'
 export interface DemoCluster {
   /** Where the app is for a browser. */
   url: string
+  /** Where the console is. */
+  consoleUrl: string
   shop: Shop
   images: Images
   close(): Promise<void>
@@ -60,7 +62,7 @@ export async function startCluster({ root, story, onBroken }: DemoClusterOptions
     const removeDir = () => rmSync(dir, { recursive: true, force: true, maxRetries: 3 })
     process.once('exit', removeDir) // also when nobody closes us
     const ports = createPorts()
-    const webhookPort = await ports.next()
+    const [webhookPort, consolePort] = [await ports.next(), await firstFree(ours.console, ports)]
     const server = await startApiServer({
       log,
       resolveService: (namespace, name) =>
@@ -76,6 +78,7 @@ export async function startCluster({ root, story, onBroken }: DemoClusterOptions
       file: join(dist, 'webhook.js'),
       dir,
       port: webhookPort,
+      consolePort,
       ports,
       url: server.url,
       api,
@@ -99,7 +102,7 @@ export async function startCluster({ root, story, onBroken }: DemoClusterOptions
     closers.push(() => balancer.close())
     const shop = createShop(api, images, wish => story.tell('deployment', wish))
     await shop.open()
-    return { url: balancer.url, shop, images, close }
+    return { url: balancer.url, consoleUrl: `http://127.0.0.1:${consolePort}/`, shop, images, close }
   }
 
   function listen(portOf: (uid: string, containerPort: number) => number | undefined): PodListener {

@@ -69,7 +69,7 @@ async function runDemo(): Promise<void> {
     () => void end(0),
     error => story.tell('problem', reason(error)),
   )
-  console.log(`\nopen ${cluster.url} in a few tabs\n${help}\n`)
+  console.log(`\nopen ${cluster.url} in a few tabs, and the console at ${cluster.consoleUrl}\n${help}\n`)
 
   async function end(code: number): Promise<void> {
     await cluster?.close()

@@ -26,6 +26,11 @@ export function createPorts(random = Math.random): Ports {
   }
 }
 
+/** The port that people know, where nobody has it. */
+export async function firstFree(wanted: number, ports: Ports): Promise<number> {
+  return (await isFree(wanted)) ? wanted : ports.next()
+}
+
 async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1')
   try {

@@ -21,6 +21,8 @@ export interface WebhookOptions {
   dir: string
   /** Where it listens. */
   port: number
+  /** Where its console listens. Default: it has none. */
+  consolePort?: number
   ports: Ports
   /** Of the API server. */
   url: string
@@ -38,7 +40,7 @@ const askMs = 30
 
 /** Resolves when it is ready. Rejects when it ends before that, or takes longer than 15 s. */
 export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
-  const { file, dir, port, ports, url, api, onLine } = options
+  const { file, dir, port, consolePort, ports, url, api, onLine } = options
   const kubeConfigFile = join(dir, 'kubeconfig')
   writeFileSync(kubeConfigFile, kubeConfig(url).exportConfig())
   const program = startProgram({
@@ -48,6 +50,7 @@ export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
       [webhookEnv.sidecarImage]: sidecarImage,
       [webhookEnv.port]: String(port),
       [webhookEnv.metricsPort]: String(await ports.next()),
+      [webhookEnv.consolePort]: String(consolePort ?? 'off'),
     },
     ...(onLine && { onLine }),
   })

@@ -83,6 +83,7 @@ export const port = {
   moved: 14022,
   webhook: 10250,
   webhookMetrics: 9464,
+  console: 8090,
 } as const
 
 /** The sidecar's environment. Injection sets it; its own defaults are in sidecar/config.ts. */
@@ -143,6 +144,8 @@ export const webhookEnv = {
   drainSec: 'SPA_WEBHOOK_DRAIN_SEC',
   port: 'SPA_WEBHOOK_PORT',
   metricsPort: 'SPA_METRICS_PORT',
+  consolePort: 'SPA_CONSOLE_PORT',
+  consoleHosts: 'SPA_CONSOLE_HOSTS',
 } as const
 
 export const file = {

@@ -27,6 +27,9 @@ export interface NamespaceCopies {
   deployments(): Deployment[]
   deployment(name: string): Deployment | undefined
   services(): Service[]
+  /** All of the namespace. */
+  pods(): Iterable<Pod>
+  replicaSets(): Iterable<ReplicaSet>
   /** Those of its pods that run or are going to. */
   podsOf(deployment: Deployment): Pod[]
   replicaSetsOf(deployment: Deployment): ReplicaSet[]
@@ -85,6 +88,8 @@ export function copyNamespace({
     deployments: () => [...deployments.objects.values()],
     deployment: name => deployments.objects.get(`${namespace}/${name}`),
     services: () => [...services.objects.values()],
+    pods: () => pods.objects.values(),
+    replicaSets: () => replicaSets.objects.values(),
     podsOf,
     replicaSetsOf,
     next,

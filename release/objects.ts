@@ -54,6 +54,9 @@ export interface Deployment extends Meta {
   status: { replicas: number; updatedReplicas: number; availableReplicas: number }
   /** The progress deadline has passed: `Progressing` is false with reason ProgressDeadlineExceeded. */
   deadlineExceeded: boolean
+  paused: boolean
+  /** Its condition `Progressing`: the reason, and RFC 3339 when it came to that; '' where it has none. */
+  progress: { reason: string; at: string }
   template: PodTemplate
 }
 
@@ -73,12 +76,23 @@ export interface ContainerStatus {
   startedAt: string
   /** Why it is not running: `ImagePullBackOff`, `CrashLoopBackOff`, `ContainerCreating`; '' while it is, or was. */
   waiting: string
+  /** What is said of that: `back-off 10s restarting failed container …`. */
+  message: string
+  restarts: number
 }
 
 export interface Pod extends Meta {
   hash: string
   injected: boolean
   ready: boolean
+  /** RFC 3339: when it became ready, or stopped being so; '' where it has not been said. */
+  readySince: string
+  /** '' until it is scheduled. */
+  node: string
+  /** '' until its network is there. */
+  ip: string
+  /** Why it is not scheduled, or was evicted: `Unschedulable: 0/3 nodes are available …`; else ''. */
+  reason: string
   /** Succeeded or Failed: it will not run again. */
   finished: boolean
   spec: PodSpec
@@ -111,7 +125,7 @@ export function parseDeployment(data: unknown): Deployment | undefined {
   if (!meta || !isObject(data)) return undefined
   const spec = object(data.spec)
   const status = object(data.status)
-  const conditions = list(status.conditions)
+  const progress = list(status.conditions).find(({ type }) => type === 'Progressing') ?? {}
   return {
     ...meta,
     generation: number(object(data.metadata).generation),
@@ -123,9 +137,12 @@ export function parseDeployment(data: unknown): Deployment | undefined {
       updatedReplicas: number(status.updatedReplicas),
       availableReplicas: number(status.availableReplicas),
     },
-    deadlineExceeded: conditions.some(
-      condition => condition.type === 'Progressing' && condition.reason === 'ProgressDeadlineExceeded',
-    ),
+    deadlineExceeded: progress.reason === 'ProgressDeadlineExceeded',
+    paused: spec.paused === true,
+    progress: {
+      reason: string(progress.reason),
+      at: string(progress.lastUpdateTime) || string(progress.lastTransitionTime),
+    },
     template: parseTemplate(spec.template),
   }
 }
@@ -152,11 +169,18 @@ export function parsePod(data: unknown): Pod | undefined {
   const meta = parseMeta(data)
   if (!meta || !isObject(data)) return undefined
   const status = object(data.status)
+  const conditions = list(status.conditions)
+  const ready = conditions.find(({ type }) => type === 'Ready')
+  const unscheduled = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False')
   return {
     ...meta,
     hash: meta.labels[label.podTemplateHash] ?? '',
     injected: meta.labels[label.injected] === 'true',
-    ready: list(status.conditions).some(({ type, status }) => type === 'Ready' && status === 'True'),
+    ready: ready?.status === 'True',
+    readySince: string(ready?.lastTransitionTime),
+    node: string(object(data.spec).nodeName),
+    ip: string(status.podIP),
+    reason: said(unscheduled ?? status),
     finished: status.phase === 'Succeeded' || status.phase === 'Failed',
     spec: parsePodSpec(data.spec),
     containerStatuses: [
@@ -169,7 +193,7 @@ export function parsePod(data: unknown): Pod | undefined {
 }
 
 function parseContainerStatus(
-  { name, imageID, state }: Record<string, unknown>,
+  { name, imageID, state, restartCount }: Record<string, unknown>,
   started: ('running' | 'terminated')[],
 ): ContainerStatus {
   const times = started.map(kind => string(object(object(state)[kind]).startedAt))
@@ -178,7 +202,13 @@ function parseContainerStatus(
     imageID: string(imageID),
     startedAt: times.find(time => time !== '') ?? '',
     waiting: string(object(object(state).waiting).reason),
+    message: string(object(object(state).waiting).message),
+    restarts: number(restartCount),
   }
+}
+
+function said({ reason, message }: Record<string, unknown>): string {
+  return [string(reason), string(message)].filter(text => text !== '').join(': ')
 }
 
 export function parseService(data: unknown): Service | undefined {

@@ -26,6 +26,10 @@ export interface Config {
   drainSec: number
   port: number
   metricsPort: number
+  /** Undefined: there is no console. */
+  consolePort: number | undefined
+  /** Names besides the loopback ones under which browsers may ask for it. */
+  consoleHosts: string[]
 }
 
 /** Takes the environment. Throws an error that names the variable when one is missing or wrong. */
@@ -39,6 +43,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     .get(webhookEnv.redirectImage)
     .required(redirect !== 'off')
     .asString()
+  const consolePort = variables.get(webhookEnv.consolePort).default(port.console)
+  const isOff = ['off', '0'].includes(consolePort.asString())
   return Object.freeze({
     sidecarImage: variables.get(webhookEnv.sidecarImage).required().asString(),
     sidecarDrainSec: variables.get(webhookEnv.sidecarDrainSec).asIntPositive(),
@@ -51,6 +57,13 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     drainSec: variables.get(webhookEnv.drainSec).default(100).asIntPositive(), // the API server closes what was idle for 90 s
     port: variables.get(webhookEnv.port).default(port.webhook).asPortNumber(),
     metricsPort: variables.get(webhookEnv.metricsPort).default(port.webhookMetrics).asPortNumber(),
+    consolePort: isOff ? undefined : consolePort.asPortNumber(),
+    consoleHosts: variables
+      .get(webhookEnv.consoleHosts)
+      .default('')
+      .asArray()
+      .map(name => name.trim())
+      .filter(name => name !== ''),
   })
 }
 

@@ -26,11 +26,15 @@ export interface ControllerOptions {
   /** Where capture `redirect` may be used. */
   redirect?: RedirectSetting
   onState?(state: ReleaseState): void
+  /** Something of this Deployment may have changed; without a name: of all in the namespace. */
+  onMoved?(namespace: string, deployment?: string): void
 }
 
 export interface Controller {
   /** Resolves when the labelled namespaces have been listed, what is in each of them, and the policies of all. */
   synced: Promise<void>
+  /** The labelled ones. */
+  namespaces(): string[]
   /** Undefined when it does not carry the label, or when we have not heard of it yet. */
   namespace(name: string): WatchedNamespace | undefined
   /** What is known of a namespace besides what is in it. */
@@ -45,7 +49,7 @@ export interface Controller {
 }
 
 export function createController(options: ControllerOptions): Controller {
-  const { api, log, writer, image, tell, redirect = 'off', onState } = options
+  const { api, log, writer, image, tell, redirect = 'off', onState, onMoved } = options
   const restarts = createRestarts({ writer: writer.api, log })
   const pace = createPace(writer.api)
   const watched = new Map<string, WatchedNamespace>()
@@ -65,6 +69,7 @@ export function createController(options: ControllerOptions): Controller {
   synced.catch(() => {}) // closed before: nobody has to hear
   return {
     synced,
+    namespaces: () => [...watched.keys()],
     namespace: name => watched.get(name),
     around,
     missed: () => sum(namespace => namespace.missed()),
@@ -91,12 +96,16 @@ export function createController(options: ControllerOptions): Controller {
 
   /** Empty: everywhere. */
   function policyMoved(namespace: string): void {
-    for (const [name, { lookAgain }] of watched) if (namespace === '' || namespace === name) lookAgain()
+    for (const [name, { lookAgain }] of watched)
+      if (namespace === '' || namespace === name) {
+        lookAgain()
+        onMoved?.(name)
+      }
   }
 
   function watch(namespace: string): void {
     const present = watched.get(namespace)
-    if (present) return present.lookAgain()
+    if (present) return policyMoved(namespace)
     log('namespace watched', { namespace })
     watched.set(
       namespace,
@@ -112,6 +121,7 @@ export function createController(options: ControllerOptions): Controller {
         around: () => around(namespace),
         onReconciled,
         ...(onState && { onState }),
+        ...(onMoved && { onMoved: (deployment: string) => onMoved(namespace, deployment) }),
       }),
     )
   }
@@ -121,6 +131,7 @@ export function createController(options: ControllerOptions): Controller {
     watched.delete(namespace)
     gone?.close().catch((error: unknown) => log('namespace not closed', { namespace, reason: reason(error) }))
     log('namespace left', { namespace })
+    onMoved?.(namespace)
   }
 
   async function close(): Promise<void> {

@@ -5,6 +5,8 @@ import { hostname } from 'node:os'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { leaseName, webhookServiceName } from '../protocol/names.ts'
 import { createLog, reason } from '../protocol/log.ts'
+import { openConsole } from '../console/console.ts'
+import type { Console } from '../console/console.ts'
 import { createApi } from '../release/api.ts'
 import { createAdmission } from './admission.ts'
 import { readConfig } from './config.ts'
@@ -13,6 +15,7 @@ import { contextOf } from './context.ts'
 import { createController } from './controller.ts'
 import { createEvents } from './events.ts'
 import { registerGauges } from './gauges.ts'
+import { createInspection } from './inspection.ts'
 import { contend, whileHeld } from './lease.ts'
 import type { Lease } from './lease.ts'
 import { createMetrics } from './metrics.ts'
@@ -21,6 +24,8 @@ import { lookAtNodes } from './nodes.ts'
 import { createServer } from './server.ts'
 import { tellOutcome } from './tell.ts'
 import { openTrust } from './trust.ts'
+
+declare const VERSION: string
 
 const log = createLog({ component: 'webhook' })
 const contextMs = 1_000 // the API server gives us 3 s
@@ -39,6 +44,7 @@ async function main(): Promise<void> {
   let lease: Lease | undefined
   let isSynced = false
   let isStopping = false
+  let dashboard: Console | undefined
   const isLeading = () => lease?.isHeld() ?? false
   const event = createEvents({ api, log })
   const controller = createController({
@@ -48,6 +54,7 @@ async function main(): Promise<void> {
     image: config.sidecarImage,
     tell: event,
     redirect: config.redirect,
+    onMoved: (namespace, deployment) => dashboard?.moved(namespace, deployment),
   })
   const tell = tellOutcome(controller, event)
   const gate = createGate(config.sidecarImage)
@@ -101,6 +108,7 @@ async function main(): Promise<void> {
   await controller.synced
   isSynced = true
   if (isStopping) return
+  if (config.consolePort !== undefined) dashboard = await mount(config.consolePort)
   lease = contend({
     api,
     namespace: config.systemNamespace,
@@ -110,11 +118,31 @@ async function main(): Promise<void> {
     onHeld: controller.lookAgain,
   })
 
+  /** Admission goes on without it where its port is taken. */
+  function mount(port: number): Promise<Console | undefined> {
+    const inspection = createInspection({
+      api,
+      log,
+      controller,
+      image: config.sidecarImage,
+      onKnown: (namespace, deployment) => dashboard?.moved(namespace, deployment),
+    })
+    const { namespaces, namespace } = controller
+    const source = { namespaces, namespace, ...inspection }
+    return openConsole({ source, port, hosts: config.consoleHosts, version: VERSION, log }).catch(
+      (error: unknown) => {
+        log('console not served', { port, reason: reason(error) })
+        return undefined
+      },
+    )
+  }
+
   async function stop(drainMs: number): Promise<void> {
     isStopping = true
     log('stopping', { drain_ms: drainMs })
     await lease?.close()
     nodes?.close()
+    await dashboard?.close()
     await server.drain(Math.min(settleMs, drainMs), drainMs)
     metrics.close()
     metrics.closeAllConnections()

@@ -8,6 +8,7 @@ import type { ReleaseState } from '../protocol/release.ts'
 import type { Log } from '../protocol/log.ts'
 import type { Api } from '../release/api.ts'
 import { copyNamespace } from '../release/namespace.ts'
+import type { NamespaceCopies } from '../release/namespace.ts'
 import { epochOf } from '../release/next.ts'
 import type { Deployment, Pod, Service } from '../release/objects.ts'
 import { createQueue } from '../release/queue.ts'
@@ -44,6 +45,8 @@ export interface NamespaceOptions {
   onState?(state: ReleaseState): void
   /** Called for each Deployment that was looked at, with its pods. */
   onReconciled?(deployment: Deployment, pods: readonly Pod[], context: Context): void
+  /** Something of this Deployment may have changed: itself, its pods, its record, or what stands before it. */
+  onMoved?(deployment: string): void
 }
 
 /** What is known of a namespace besides what is in it. */
@@ -60,6 +63,9 @@ export interface WatchedNamespace {
   /** Resolves when every kind of object has been listed. */
   synced: Promise<void>
   services(): Service[]
+  /** The copies of all of its objects. */
+  copies: Pick<NamespaceCopies, 'deployments' | 'deployment' | 'services' | 'pods' | 'replicaSets'>
+  record(deployment: string): ReleaseRecord | undefined
   /** The last known release state of a Deployment. */
   state(deployment: string): ReleaseState | undefined
   deployment(name: string): Deployment | undefined
@@ -90,6 +96,7 @@ export function watchNamespace({
   now = () => new Date(),
   onState,
   onReconciled,
+  onMoved,
 }: NamespaceOptions): WatchedNamespace {
   /** What we wrote last: our copy of the Releases lags behind our own writes. */
   const written = new Map<
@@ -97,7 +104,7 @@ export function watchNamespace({
     { record: ReleaseRecord | undefined; resourceVersion: string | undefined }
   >()
   const queue = createQueue({ work: reconcile, gatherMs, log })
-  const copies = copyNamespace({ api, namespace, log, onMoved: queue.add })
+  const copies = copyNamespace({ api, namespace, log, onMoved: moved })
   const releases = watchResource({
     api,
     log,
@@ -112,6 +119,8 @@ export function watchNamespace({
   return {
     synced,
     services: copies.services,
+    copies,
+    record: recordOf,
     state: name => recordOf(name)?.state,
     deployment: copies.deployment,
     breaker,
@@ -134,11 +143,16 @@ export function watchNamespace({
     const mine = written.get(release.name)
     if (type === 'delete') {
       written.set(release.name, { record: mine?.record ?? release.record, resourceVersion: undefined })
-      queue.add(release.name)
+      moved(release.name)
     } else if (!mine || !writer.isLeading() || isNewer(release, mine)) {
       written.set(release.name, { record: release.record, resourceVersion: release.resourceVersion })
-      queue.add(release.name)
+      moved(release.name)
     }
+  }
+
+  function moved(name: string): void {
+    queue.add(name)
+    onMoved?.(name)
   }
 
   function queueAll(): void {
@@ -223,6 +237,7 @@ export function watchNamespace({
       throw new Error('the Release was written by somebody else')
     }
     written.set(name, { record, resourceVersion: release.resourceVersion })
+    onMoved?.(name)
     const { state } = record
     if (isDeepStrictEqual(state, last?.state)) return
     const { serial, revision, phase, target, why } = state

@@ -31,7 +31,7 @@ export function watchSurroundings(
 }
 
 /** The newest pod speaks for the others, which are made from the same template or about to go. */
-function newestWarnings(pods: readonly Pod[], context: Surroundings): Warning[] {
+export function newestWarnings(pods: readonly Pod[], context: Surroundings): Warning[] {
   const [newest] = pods
     .filter(({ injected, terminating }) => injected && !terminating)
     .toSorted((a, b) => (a.creationTimestamp < b.creationTimestamp ? 1 : -1))

@@ -16,7 +16,11 @@ t.test('the sidecar image is required, everything else has a default', async t =
     drainSec: 100,
     port: 10250,
     metricsPort: 9464,
+    consolePort: 8090,
+    consoleHosts: [],
   })
+  for (const text of ['off', '0'])
+    t.equal(readConfig({ ...image, SPA_CONSOLE_PORT: text }).consolePort, undefined)
   t.match(readConfig({ ...image, SPA_SIDECAR_DRAIN_SEC: '0', SPA_WEBHOOK_PORT: '8443' }), {
     sidecarDrainSec: 0,
     port: 8443,
@@ -48,6 +52,7 @@ t.test('a missing or wrong variable is named', async t => {
     { SPA_IMAGE_PULL_SECRETS: 'a,B' },
     { SPA_WEBHOOK_PORT: '65536' },
     { SPA_METRICS_PORT: 'http' },
+    { SPA_CONSOLE_PORT: 'on' },
   ]
   for (const variables of wrong) {
     const [name] = Object.keys(variables)

@@ -1,0 +1,86 @@
+// The event bus: whoever publishes is never held up by who reads. Events that come together are written together, the same bytes to all readers,
+// so many readers at a time that admission, on the same thread, does not wait.
+
+import type { ServerResponse } from 'node:http'
+import { formatFrame } from './ring.ts'
+import type { Ring } from './ring.ts'
+import { openReader } from './reader.ts'
+import type { Limits, Reader } from './reader.ts'
+
+export interface ChannelOptions {
+  /** Everything there is now, as data of events: first `reset`, and what is last says that it is whole. */
+  snapshot(): Iterable<string>
+  /** Undefined: nobody resumes, everybody begins with a snapshot. */
+  ring?: Ring
+  limits?: Partial<Limits>
+}
+
+export interface Channel {
+  /** Takes the data of events, in their order. */
+  publish(data: readonly string[]): void
+  /** Answers with the stream. `lastId` is what the reader has seen last. */
+  open(response: ServerResponse, lastId?: string): void
+  /** Sends data that is no event of the story: it has no id, and is not kept. */
+  beat(data: string): void
+  /** Tells each reader that this is the end, by events that may differ from one to the next, and closes. */
+  close(last: () => string): void
+}
+
+const defaults: Limits = { maxFrames: 256, maxBytes: 1024 * 1024, stallMs: 30_000 }
+const perTurn = 500
+
+export function createChannel({ snapshot, ring, limits }: ChannelOptions): Channel {
+  const readers = new Set<Reader>()
+  let cached: { id: string; frames: Buffer[] } | undefined
+  return { publish, open, beat, close }
+
+  function beat(data: string): void {
+    fanOut([...readers], Buffer.from(formatFrame(data)), 1)
+  }
+
+  function publish(data: readonly string[]): void {
+    if (data.length === 0) return
+    const text = data.map(one => (ring ? ring.add(one) : formatFrame(one))).join('')
+    cached = undefined
+    fanOut([...readers], Buffer.from(text), data.length)
+  }
+
+  function open(response: ServerResponse, lastId?: string): void {
+    const reader = openReader({
+      response,
+      snapshot: frames,
+      limits: { ...defaults, ...limits },
+      onGone() {
+        readers.delete(reader)
+        if (readers.size === 0) cached = undefined
+      },
+    })
+    readers.add(reader)
+    const missed = lastId === undefined ? undefined : ring?.after(lastId)
+    if (!missed) reader.begin()
+    else if (missed.length > 0) reader.send(Buffer.from(missed.join('')), missed.length)
+  }
+
+  /** Those who come at the same time share the bytes. */
+  function frames(): Buffer[] {
+    const id = ring?.lastId() ?? ''
+    if (ring && cached?.id === id) return cached.frames
+    const all = [...snapshot()]
+    const frames = all.map((data, index) =>
+      Buffer.from(formatFrame(data, index === 0 ? '' : index === all.length - 1 && ring ? id : undefined)),
+    )
+    cached = { id, frames }
+    return frames
+  }
+
+  function close(last: () => string): void {
+    for (const reader of readers) reader.end(last())
+    readers.clear()
+  }
+}
+
+/** A reader that comes while others are being served is not among them: its snapshot has it all. */
+function fanOut(to: readonly Reader[], chunk: Buffer, events: number): void {
+  for (const reader of to.slice(0, perTurn)) reader.send(chunk, events)
+  if (to.length > perTurn) setImmediate(fanOut, to.slice(perTurn), chunk, events)
+}
