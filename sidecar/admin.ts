@@ -1,8 +1,10 @@
-// The admin port: what the kubelet and Prometheus ask. It is no port of the Service, and it changes nothing: GET and HEAD only.
+// The admin port: what the kubelet, Prometheus and the console ask. It is no port of the Service, and it changes nothing: GET and HEAD only.
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tabsPath } from '../protocol/tabs.ts'
+import type { PodTabs } from '../protocol/tabs.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface AdminOptions {
@@ -13,6 +15,7 @@ export interface AdminOptions {
   /** Undefined when ready, else the reason why not, in one line. */
   unready(): Promise<string | undefined>
   metrics: Metrics
+  tabs(): PodTabs
 }
 
 export interface Admin {
@@ -21,7 +24,7 @@ export interface Admin {
   close(): void
 }
 
-export function createAdmin({ address, port, unready, metrics }: AdminOptions): Admin {
+export function createAdmin({ address, port, unready, metrics, tabs }: AdminOptions): Admin {
   const server = createServer({ maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 5_000 }, handle)
   server.maxConnections = 64
   server.timeout = 10_000
@@ -59,6 +62,8 @@ export function createAdmin({ address, port, unready, metrics }: AdminOptions): 
       }
       case '/metrics':
         return send(response, 200, await metrics.text(), metrics.contentType)
+      case tabsPath:
+        return send(response, 200, JSON.stringify(tabs()), 'application/json')
       default:
         return send(response, 404, 'no such resource\n')
     }

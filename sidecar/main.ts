@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createLog, reason } from '../protocol/log.ts'
 import { file } from '../protocol/names.ts'
 import { createAdmin } from './admin.ts'
+import { createAdoption } from './adoption.ts'
 import { createBatch } from './batch.ts'
 import { readConfig, readMode } from './config.ts'
 import { createCurrent } from './current.ts'
@@ -103,12 +104,20 @@ async function run(config: Config): Promise<() => Promise<void>> {
     memory,
     front: { ...front, isPassive: () => front.isPassive() || redirect?.isMissing() === true },
   })
-  const admin = createAdmin({ address: listenAddress, port: config.adminPort, unready, metrics })
+  const adoption = createAdoption({ states: current, tabs: server.tabs })
+  const admin = createAdmin({
+    address: listenAddress,
+    port: config.adminPort,
+    unready,
+    metrics,
+    tabs: adoption.now,
+  })
   const drain = createDrain({ front, server, drainMs, log })
   const drainSocket = createDrainSocket(join(runDir, file.drainSocket), drain.begin)
 
   const unfollow = followSwitch({ current, server, front })
 
+  adoption.open()
   feeds.open()
   await Promise.all([server.open(), drainSocket.open(), admin.open()])
   await front.open()
@@ -132,6 +141,7 @@ async function run(config: Config): Promise<() => Promise<void>> {
     drainSocket.close()
     unfollow()
     feeds.close()
+    adoption.close()
     admin.close()
     memory.close()
     server.close()

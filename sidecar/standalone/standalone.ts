@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../protocol/log.ts'
 import { createApi } from '../../release/api.ts'
 import { createAdmin } from '../admin.ts'
+import { createAdoption } from '../adoption.ts'
 import { createCurrent } from '../current.ts'
 import { capWithin, tabsWithin } from '../front/descriptors.ts'
 import { createCollector, createMemory, createUsedBytes, memoryLimit } from '../memory.ts'
@@ -65,11 +66,14 @@ export async function startStandalone({
   })
   const feeds = { errors: (): [string, number][] => [['watch', followed.errors()]] }
   const metrics = createMetrics({ version, states, feeds, tabs: server.tabs, memory })
+  const adoption = createAdoption({ states, tabs: server.tabs })
+  adoption.open()
   const admin = createAdmin({
     address: listenAddress,
     port: config.adminPort,
     unready: async () => (followed.isSynced() ? undefined : followed.trouble()),
     metrics,
+    tabs: adoption.now,
   })
   await Promise.all([server.open(), admin.open()])
   memory.open()
@@ -89,6 +93,7 @@ export async function startStandalone({
     if (drainMs > 0) await Promise.race([Promise.all([server.drain(), sleep(lingerMs)]), sleep(drainMs)])
     await followed.close()
     api.close()
+    adoption.close()
     admin.close()
     memory.close()
     server.close()

@@ -3,11 +3,13 @@ import { connect } from 'node:net'
 import t from 'tap'
 import { createAdmin } from '../../sidecar/admin.ts'
 import type { IncomingHttpHeaders } from 'node:http'
+import type { PodTabs } from '../../protocol/tabs.ts'
 import type { Test } from 'tap'
 
 async function setUp(t: Test, unready: () => Promise<string | undefined> = async () => undefined) {
   const metrics = { text: async () => 'up 1\n', contentType: 'text/plain; version=0.0.4' }
-  const admin = createAdmin({ address: '127.0.0.1', port: 0, unready, metrics })
+  const tabs = (): PodTabs => ({ total: 1, unnamed: 0, pages: [['web-6c487dcc49', 1]], history: null })
+  const admin = createAdmin({ address: '127.0.0.1', port: 0, unready, metrics, tabs })
   const port = await admin.open()
   t.teardown(admin.close)
   return { port, get }
@@ -25,7 +27,7 @@ async function setUp(t: Test, unready: () => Promise<string | undefined> = async
   }
 }
 
-t.test('it answers for life, readiness and metrics', async t => {
+t.test('it answers for life, readiness, metrics and tabs', async t => {
   let why: string | undefined = 'the app listens and the front does not'
   const { get } = await setUp(t, async () => why)
   t.match(await get('/livez'), { status: 200, body: 'ok\n', headers: { connection: 'close' } })
@@ -36,6 +38,11 @@ t.test('it answers for life, readiness and metrics', async t => {
     status: 200,
     body: 'up 1\n',
     headers: { 'content-type': /version=0\.0\.4/ },
+  })
+  t.match(await get('/tabs'), {
+    status: 200,
+    body: '{"total":1,"unnamed":0,"pages":[["web-6c487dcc49",1]],"history":null}',
+    headers: { 'content-type': 'application/json' },
   })
   t.match(await get('/livez', 'HEAD'), { status: 200, body: '', headers: { 'content-length': '3' } })
 })

@@ -278,6 +278,8 @@ t.test('started before an app, everything answers, and a swap of the file reache
   const { body } = await admin('/metrics')
   t.match(body, /^spa_reloader_build_info\{version="1\.2\.3"\} 1$/m)
   t.match(body, /^spa_reloader_tabs\{page="web-6c487dcc49"\} 1$/m)
+  const pages = [['web-6c487dcc49', 1]]
+  t.match(JSON.parse((await admin('/tabs')).body), { total: 1, unnamed: 0, pages, history: { revision: 8 } })
   t.match(body, /^spa_reloader_release_serial 2$/m)
   t.match(body, /^spa_reloader_release_revision 8$/m)
   t.match(body, /^spa_reloader_release_ready 0$/m)
