@@ -131,6 +131,14 @@ export const standaloneEnv = {
   origins: 'SPA_ORIGINS',
 } as const
 
+/** The static mode's environment: the image as the app itself. */
+export const staticEnv = {
+  root: 'SPA_ROOT',
+  rootMib: 'SPA_ROOT_MIB',
+  basePath: 'SPA_BASE_PATH',
+  port: 'SPA_PORT',
+} as const
+
 /** The webhook's environment. */
 export const webhookEnv = {
   sidecarImage: 'SPA_SIDECAR_IMAGE',

@@ -3,7 +3,7 @@
 
 import env from 'env-var'
 import { isIP } from 'node:net'
-import { file, port, sidecarEnv } from '../protocol/names.ts'
+import { file, port, sidecarEnv, staticEnv } from '../protocol/names.ts'
 import { defaultLimits } from './front/limits.ts'
 import type { Limits } from './front/limits.ts'
 
@@ -84,11 +84,9 @@ export function readServing(environment: NodeJS.ProcessEnv, maxTabs: string): Se
   const { get, optional } = readVariables(environment)
   return {
     adminPort: optional(sidecarEnv.adminPort, `${port.admin}`).asNumberBetween(1, 65_535),
-    listenAddress: environment[sidecarEnv.listenAddress]
-      ? get(sidecarEnv.listenAddress).asAddress()
-      : undefined,
+    listenAddress: readListenAddress(environment),
     expose: optional(sidecarEnv.expose, 'image').asEnum(['image', 'id']),
-    drainMs: optional(sidecarEnv.drainSec, '25').asNumberBetween(0, 3_600) * 1_000, // inside the kubelet's 30 s before SIGKILL
+    drainMs: readDrainMs(environment),
     maxTabs: optional(sidecarEnv.maxTabs, maxTabs).asNumberBetween(1, 1_000_000),
     maxHandshakes: optional(sidecarEnv.maxHandshakes, '2000').asNumberBetween(1, 1_000_000), // what pods that end send here: server/pace.ts
     memoryMib: environment[sidecarEnv.memoryMib]
@@ -97,6 +95,17 @@ export function readServing(environment: NodeJS.ProcessEnv, maxTabs: string): Se
     heartbeatMs: optional(sidecarEnv.heartbeatSec, '25').asNumberBetween(1, 300) * 1_000, // load balancers cut after 60 s of silence
     maxAgeMs: optional(sidecarEnv.maxAgeSec, '3600').asNumberBetween(1, 604_800) * 1_000, // so that tabs spread over new pods
   }
+}
+
+export function readListenAddress(environment: NodeJS.ProcessEnv): string | undefined {
+  if (!environment[sidecarEnv.listenAddress]) return undefined
+  return readVariables(environment).get(sidecarEnv.listenAddress).asAddress()
+}
+
+/** In milliseconds. */
+export function readDrainMs(environment: NodeJS.ProcessEnv): number {
+  const seconds = readVariables(environment).optional(sidecarEnv.drainSec, '25') // inside the kubelet's 30 s before SIGKILL
+  return seconds.asNumberBetween(0, 3_600) * 1_000
 }
 
 function readLimits(environment: NodeJS.ProcessEnv): Limits {
@@ -112,15 +121,22 @@ function readLimits(environment: NodeJS.ProcessEnv): Limits {
   }
 }
 
-/** Injection sets `sidecar`; a Deployment that somebody wrote by hand, as for the original, says nothing. */
-export function readMode(environment: NodeJS.ProcessEnv): 'sidecar' | 'standalone' {
-  const mode = environment[sidecarEnv.mode] || 'standalone'
-  return env
+/** Injection sets `sidecar`; a Deployment that somebody wrote by hand, as for the original, says nothing, or has files to serve. */
+export function readMode(environment: NodeJS.ProcessEnv): Mode {
+  const hasFiles = Boolean(environment[staticEnv.root])
+  const mode = environment[sidecarEnv.mode] || (hasFiles ? 'static' : 'standalone')
+  const read = env
     .from({ [sidecarEnv.mode]: mode })
     .get(sidecarEnv.mode)
     .required()
-    .asEnum(['sidecar', 'standalone'])
+    .asEnum(modes)
+  if (hasFiles && read !== 'static')
+    throw new Error(`${staticEnv.root} is not for ${sidecarEnv.mode} ${read}`)
+  return read
 }
+
+type Mode = (typeof modes)[number]
+const modes = ['sidecar', 'standalone', 'static'] as const
 
 /** Readers of single variables; each throws an error that names its variable. */
 export function readVariables(environment: NodeJS.ProcessEnv) {
@@ -156,6 +172,10 @@ const accessors = {
   asDnsName(value: string): string {
     if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(value)) return value
     throw new Error('should be a name as Kubernetes allows it')
+  },
+  asBasePath(value: string): string {
+    if (/^\/(?:[\w.~-]+\/)*$/.test(value) && !/\/\./.test(value)) return value
+    throw new Error('should be a path with a slash at both ends, like /shop/')
   },
   /** `any`, which is none in particular, or a list. */
   asOrigins(value: string): string[] {

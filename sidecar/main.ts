@@ -21,6 +21,7 @@ import { createMetrics } from './metrics.ts'
 import { keepRedirect } from './redirect.ts'
 import type { Redirect } from './redirect.ts'
 import { createVersionServer } from './server/server.ts'
+import { startStatic } from './static/static.ts'
 import { followSwitch } from './switch.ts'
 import { surviveErrors } from './uncaught.ts'
 import type { Config } from './config.ts'
@@ -38,8 +39,14 @@ let end = async (): Promise<void> => process.exit(0)
 process.once('SIGTERM', () => void end())
 process.once('SIGINT', () => void end())
 
+const start = {
+  sidecar: () => run(readConfig(process.env)),
+  standalone,
+  static: () => startStatic({ environment: process.env, version: VERSION, log }),
+}
+
 try {
-  end = await (readMode(process.env) === 'sidecar' ? run(readConfig(process.env)) : standalone())
+  end = await start[readMode(process.env)]()
 } catch (error) {
   log('sidecar cannot start', { code: 'start_failed', reason: reason(error) })
   process.exit(1)

@@ -107,9 +107,12 @@ t.test('the version is the same everywhere', async t => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   const text = [
     JSON.stringify(manifests()),
-    ...['README.md', 'docs/moving.md', 'manifests/standalone/standalone.yaml'].map(file =>
-      readFileSync(file, 'utf8'),
-    ),
+    ...[
+      'README.md',
+      'docs/moving.md',
+      'manifests/standalone/standalone.yaml',
+      'manifests/static/static.yaml',
+    ].map(file => readFileSync(file, 'utf8')),
   ].join('\n')
   for (const [, tag] of text.matchAll(/spa-reloader-(?:webhook|sidecar|redirect):(\d[^\s"]*)/g))
     t.equal(tag, version)

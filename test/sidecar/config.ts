@@ -174,5 +174,10 @@ t.test('without a mode it is a Deployment of its own, as the original was', asyn
   t.equal(readMode({}), 'standalone')
   t.equal(readMode({ SPA_MODE: '' }), 'standalone')
   t.equal(readMode({ SPA_MODE: 'sidecar' }), 'sidecar')
+  t.equal(readMode({ SPA_ROOT: '/files' }), 'static', 'or it has files to serve')
+  t.equal(readMode({ SPA_MODE: 'static' }), 'static')
   t.throws(() => readMode({ SPA_MODE: 'SIDECAR' }), { message: /SPA_MODE/ })
+  t.throws(() => readMode({ SPA_MODE: 'standalone', SPA_ROOT: '/files' }), {
+    message: 'SPA_ROOT is not for SPA_MODE standalone',
+  })
 })

@@ -1,14 +1,16 @@
 // Every way in which a Deployment can change, on the real controllers, told by the real webhook under its real rights. The tests run at once,
 // each in a namespace of its own, and each checks the whole sequence of states.
 
+import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
+import { parseAllDocuments } from 'yaml'
 import { imageIdFormats } from '../cluster/fake-kubelet.ts'
 import { until } from '../cluster/wait.ts'
 import { install, webDeployment, webService } from './installation.ts'
 import { checkHistory, isInjected, stampOf, story, templatePatch } from './shop.ts'
-import type { Shop } from './shop.ts'
+import type { Manifest, Shop } from './shop.ts'
 
 const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(letter => letter.repeat(64)) as [string, string, string, string]
 const installation = await install(t)
@@ -299,6 +301,31 @@ scenario('the app’s files brought by an init container', async (shop, t) => {
   await shop.kubectl('rollout undo deployment/web')
   const fourth = await shop.told('the rollback', isReady(4))
   t.match(fourth, { why: 'rollback', target: { id: first.target.id }, previous: { id: third.target.id } })
+})
+
+scenario('manifests/static: the version is what brings the files, not what serves them', async (shop, t) => {
+  const [service, deployment] = parseAllDocuments(readFileSync('manifests/static/static.yaml', 'utf8')).map(
+    document => document.toJS() as Manifest,
+  )
+  const files = (image: string) => templatePatch({ initContainers: [{ name: 'files', image }] })
+  const server = (image: string) => templatePatch({ containers: [{ name: 'web', image }] })
+  shop.behaviour.images.set('registry.example/web:1.0.0', a).set('registry.example/web:1.1.0', b)
+  await shop.roll(() => shop.apply(service!, deployment!), 1, a)
+  t.ok((await shop.living()).every(isInjected), 'every pod came out injected')
+  const second = await shop.roll(() => shop.patch('web', files('registry.example/web:1.1.0')), 2, b)
+  t.match(second, {
+    target: { name: 'registry.example/web:1.1.0' },
+    previous: { id: a, name: 'registry.example/web:1.0.0' },
+  })
+  await shop.roll(() => shop.patch('web', server('spa-reloader-sidecar:0.2.0')), 3, b)
+  return [
+    '1 rolling a rollout -',
+    '1 ready a rollout -',
+    '2 rolling b rollout a',
+    '2 ready b rollout a',
+    '3 rolling b restart a',
+    '3 ready b restart a',
+  ]
 })
 
 scenario('env-only changes', async shop => {
