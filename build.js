@@ -2,8 +2,8 @@
 // `node build.js sidecar drain` builds only those. uWebSockets.js stays outside: a native module, found in node_modules.
 
 import { build } from 'esbuild'
-import { readFileSync } from 'node:fs'
-import { basename } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
 
 const programs = {
   client: 'client/script.ts', // what a script tag loads; the sidecar carries its text
@@ -45,12 +45,30 @@ const apart = {
   },
 }
 
+/** The console's pages, as files in the webhook's bundle. */
+const pages = {
+  name: 'pages',
+  setup(build) {
+    build.onLoad({ filter: /\/console\/pages\.ts$/ }, () => {
+      const folder = 'dist/console'
+      const files = existsSync(folder)
+        ? readdirSync(folder, { recursive: true, withFileTypes: true }).filter(file => file.isFile())
+        : []
+      const entries = files.map(({ parentPath, name }) => {
+        const path = join(parentPath, name)
+        return [relative(folder, path), readFileSync(path, 'base64')]
+      })
+      return { contents: `export const pages = ${JSON.stringify(Object.fromEntries(entries))}`, loader: 'js' }
+    })
+  },
+}
+
 for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(programs)) {
   await build({
     entryPoints: [programs[name]],
     outfile: `dist/${name}.js`,
     bundle: true,
-    plugins: [apart],
+    plugins: [apart, pages],
     logLevel: 'warning',
     ...(name === 'client' ? browser : { ...node, minify: !isForDevelopment(name) }),
   })

@@ -8,11 +8,19 @@ import { openReader } from './reader.ts'
 import type { Limits, Reader } from './reader.ts'
 
 export interface ChannelOptions {
-  /** Everything there is now, as data of events: first `reset`, and what is last says that it is whole. */
-  snapshot(): Iterable<string>
+  /** Everything there is now: first `reset`, whose id is empty, so that nobody goes on from the middle. */
+  snapshot(): Iterable<Told>
   /** Undefined: nobody resumes, everybody begins with a snapshot. */
   ring?: Ring
   limits?: Partial<Limits>
+  /** Called whenever their number has changed. */
+  onReaders?(count: number): void
+}
+
+/** The data of one event, and an id where it is to have one. */
+export interface Told {
+  data: string
+  id?: string
 }
 
 export interface Channel {
@@ -29,7 +37,7 @@ export interface Channel {
 const defaults: Limits = { maxFrames: 256, maxBytes: 1024 * 1024, stallMs: 30_000 }
 const perTurn = 500
 
-export function createChannel({ snapshot, ring, limits }: ChannelOptions): Channel {
+export function createChannel({ snapshot, ring, limits, onReaders }: ChannelOptions): Channel {
   const readers = new Set<Reader>()
   let cached: { id: string; frames: Buffer[] } | undefined
   return { publish, open, beat, close }
@@ -51,11 +59,13 @@ export function createChannel({ snapshot, ring, limits }: ChannelOptions): Chann
       snapshot: frames,
       limits: { ...defaults, ...limits },
       onGone() {
-        readers.delete(reader)
+        if (!readers.delete(reader)) return
+        onReaders?.(readers.size)
         if (readers.size === 0) cached = undefined
       },
     })
     readers.add(reader)
+    onReaders?.(readers.size)
     const missed = lastId === undefined ? undefined : ring?.after(lastId)
     if (!missed) reader.begin()
     else if (missed.length > 0) reader.send(Buffer.from(missed.join('')), missed.length)
@@ -65,10 +75,7 @@ export function createChannel({ snapshot, ring, limits }: ChannelOptions): Chann
   function frames(): Buffer[] {
     const id = ring?.lastId() ?? ''
     if (ring && cached?.id === id) return cached.frames
-    const all = [...snapshot()]
-    const frames = all.map((data, index) =>
-      Buffer.from(formatFrame(data, index === 0 ? '' : index === all.length - 1 && ring ? id : undefined)),
-    )
+    const frames = Array.from(snapshot(), ({ data, id }) => Buffer.from(formatFrame(data, id)))
     cached = { id, frames }
     return frames
   }

@@ -3,9 +3,16 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Log } from '../protocol/log.ts'
+import type { Api } from '../release/api.ts'
 import { createChannel } from './channel.ts'
 import type { Channel } from './channel.ts'
+import { deploysOf, latestDeploys, oneDeploy } from './deploy/lists.ts'
+import { createLogs, endId, parseDeployId } from './deploy/logs.ts'
 import { createFleet } from './fleet.ts'
+import { serve } from '../static/serve.ts'
+import { createFiles } from '../static/files.ts'
+import { pages } from './pages.ts'
+import { presentApp } from './present.ts'
 import type { Limits } from './reader.ts'
 import { createRing } from './ring.ts'
 import type { Route } from './routes.ts'
@@ -14,10 +21,13 @@ import { say, snapshotOf } from './snapshot.ts'
 import type { Source } from './source.ts'
 
 export interface ConsoleOptions {
+  api: Api
   source: Source
   address?: string
   port: number
   hosts: readonly string[]
+  /** The last lines of containers that have ended may be read: there is a right to pods/log. */
+  readsOutput?: boolean
   /** Of the program. */
   version: string
   log: Log
@@ -41,10 +51,24 @@ export interface Console {
 
 const keptEvents = 1_000
 
+/** The rest of the policy is in the page, with the hash of its script. */
+const pageHeaders = {
+  'Content-Security-Policy': "frame-ancestors 'none'",
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+}
+
 /** Resolves when it listens. Rejects when the port is taken. */
 export async function openConsole(options: ConsoleOptions): Promise<Console> {
-  const { source, address = '127.0.0.1', port, hosts, version, log, now = () => new Date() } = options
-  const { gatherMs, lingerMs, heartbeatMs = 15_000, maxStreams = 1_024, limits } = options
+  const { api, source, address = '127.0.0.1', port, hosts, version, log, now = () => new Date() } = options
+  const {
+    readsOutput = false,
+    gatherMs,
+    lingerMs,
+    heartbeatMs = 15_000,
+    maxStreams = 1_024,
+    limits,
+  } = options
   const ring = createRing(keptEvents, () => randomBytes(4).toString('hex'))
   const fleet = createFleet({
     source,
@@ -55,19 +79,36 @@ export async function openConsole(options: ConsoleOptions): Promise<Console> {
     ...(lingerMs !== undefined && { lingerMs }),
   })
   const events: Channel = createChannel({
-    snapshot: () => snapshotOf(fleet, version, now()),
+    snapshot: () => snapshotOf(fleet, version, now(), ring.lastId()),
     ring,
     ...(limits && { limits }),
   })
+  const logs = createLogs({
+    api,
+    log,
+    now,
+    present: (namespace, name) => presentApp(source, namespace, name),
+    readsOutput,
+    ...(limits && { limits }),
+  })
+  const files = createFiles(
+    new Map(Object.entries(pages).map(([path, base64]) => [path, Buffer.from(base64, 'base64')])),
+    { pageHeaders },
+  )
   let streams = 0
-  const heartbeat = setInterval(() => events.beat(beat()), heartbeatMs).unref()
+  const heartbeat = setInterval(beat, heartbeatMs).unref()
   const server = await openServer({ address, port, hosts, answer, log })
-  return { port: server.port, moved: fleet.moved, streams: () => streams, close }
+  return { port: server.port, moved, streams: () => streams, close }
 
   async function answer(route: Route, request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (route.name) {
       case 'events':
-        return stream(request, response, async () => events.open(response, lastIdOf(request)))
+        return stream(request, response, async () => {
+          const release = await fleet.use()
+          response.on('close', release)
+          if (response.destroyed) release()
+          else events.open(response, lastIdOf(request))
+        })
       case 'apps':
         return using(() => sendJson(response, `[${fleet.apps().join(',')}]`))
       case 'app':
@@ -76,10 +117,30 @@ export async function openConsole(options: ConsoleOptions): Promise<Console> {
           if (app === undefined) sendText(response, 404, 'no such app')
           else sendJson(response, app)
         })
-      case 'deploys':
-      case 'deploy':
-      case 'logs':
+      case 'deploys': {
+        const app = new URLSearchParams((request.url ?? '').split('?')[1]).get('app')
+        const id = parseDeployId(`${app}@0`)
+        if (app !== null && !id) return sendText(response, 400, 'app must be namespace/name')
+        const deploys = id ? await deploysOf(api, source, id) : await latestDeploys(api, source)
+        return sendJson(response, JSON.stringify(deploys))
+      }
+      case 'deploy': {
+        const id = parseDeployId(route.id)
+        const deploy = id && (await oneDeploy(api, source, id))
+        return deploy
+          ? sendJson(response, JSON.stringify(deploy))
+          : sendText(response, 404, 'no such deployment')
+      }
+      case 'logs': {
+        const id = parseDeployId(route.id)
+        if (!id) return sendText(response, 404, 'no such deployment')
+        if (lastIdOf(request) === endId) return void response.writeHead(204).end() // a browser then asks no more
+        return stream(request, response, async () => {
+          if (!(await logs.open(id, response))) sendText(response, 404, 'no such deployment')
+        })
+      }
       case 'page':
+        return serve(files, request, response, targetOf(request, Object.keys(pages)))
       case 'nothing':
         return sendText(response, 404, 'no such resource')
     }
@@ -104,25 +165,25 @@ export async function openConsole(options: ConsoleOptions): Promise<Console> {
     if (streams >= maxStreams)
       return sendText(response.setHeader('Retry-After', '5'), 503, `there are ${maxStreams} streams already`)
     streams += 1
-    let release: (() => void) | undefined
-    let isGone = false
-    response.on('close', () => {
-      isGone = true
-      streams -= 1
-      release?.()
-    })
-    release = await fleet.use()
-    if (isGone) release()
-    else await open()
+    response.on('close', () => (streams -= 1))
+    await open()
   }
 
-  function beat(): string {
-    return say({ type: 'heartbeat', payload: { now: now().toISOString() } })
+  function beat(): void {
+    const data = say({ type: 'heartbeat', payload: { now: now().toISOString() } })
+    events.beat(data)
+    logs.beat(data)
+  }
+
+  function moved(namespace: string, deployment?: string): void {
+    fleet.moved(namespace, deployment)
+    logs.moved(namespace, deployment)
   }
 
   async function close(): Promise<void> {
     clearInterval(heartbeat)
     events.close(bye)
+    logs.close(bye)
     fleet.close()
     const closed = new Promise<void>(resolve => server.server.close(() => resolve()))
     const timer = setTimeout(() => server.server.closeAllConnections(), 1_000)
@@ -135,6 +196,14 @@ export async function openConsole(options: ConsoleOptions): Promise<Console> {
 function bye(): string {
   const ms = 1_000 + Math.round(Math.random() * 4_000)
   return `retry: ${ms}\ndata: ${say({ type: 'bye', payload: { retry_ms: ms } })}\n\n`
+}
+
+/** Below a proxy's path that is not stripped, what is asked for is the end of it. */
+function targetOf({ url = '/' }: IncomingMessage, paths: readonly string[]): string {
+  const [path = ''] = url.split('?')
+  const found = paths.find(file => path.endsWith(`/${file}`))
+  if (found !== undefined) return `/${found}`
+  return path.endsWith('/') ? '/' : url
 }
 
 function lastIdOf({ headers }: IncomingMessage): string | undefined {

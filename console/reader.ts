@@ -25,7 +25,7 @@ export interface Reader {
   begin(): void
   /** `events`: how many are in the chunk. */
   send(chunk: Buffer, events: number): void
-  /** Sends a last chunk and closes behind it. */
+  /** Sends what waits, then a last chunk, and closes behind it. */
   end(chunk: string): void
 }
 
@@ -42,6 +42,7 @@ export function openReader({ response, snapshot, onGone, limits }: ReaderOptions
   let waiting = { events: 0, bytes: 0 }
   let isBlocked = false
   let isOver = false
+  let last: string | undefined
   let isStale = false // something was left out
   let stall: NodeJS.Timeout | undefined
   response
@@ -63,7 +64,7 @@ export function openReader({ response, snapshot, onGone, limits }: ReaderOptions
   }
 
   function send(chunk: Buffer, events: number): void {
-    if (isOver) return
+    if (isOver || last !== undefined) return
     if (!isBlocked && !rest) return write(chunk)
     waiting = { events: waiting.events + events, bytes: waiting.bytes + chunk.length }
     if (waiting.events > limits.maxFrames || waiting.bytes > limits.maxBytes) {
@@ -82,9 +83,13 @@ export function openReader({ response, snapshot, onGone, limits }: ReaderOptions
   function pump(): void {
     while (!isBlocked) {
       const chunk = nextChunk()
-      if (!chunk) return
+      if (!chunk) break
       write(chunk)
     }
+    if (last === undefined || isBlocked || isOver) return
+    isOver = true
+    response.end(last)
+    stall ??= setTimeout(() => response.destroy(), limits.stallMs)
   }
 
   function nextChunk(): Buffer | undefined {
@@ -109,10 +114,8 @@ export function openReader({ response, snapshot, onGone, limits }: ReaderOptions
   }
 
   function end(chunk: string): void {
-    isOver = true
-    queue = []
-    response.end(chunk)
-    stall ??= setTimeout(() => response.destroy(), limits.stallMs)
+    last = chunk
+    pump()
   }
 
   function gone(): void {

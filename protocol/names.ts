@@ -154,6 +154,7 @@ export const webhookEnv = {
   metricsPort: 'SPA_METRICS_PORT',
   consolePort: 'SPA_CONSOLE_PORT',
   consoleHosts: 'SPA_CONSOLE_HOSTS',
+  consolePodLogs: 'SPA_CONSOLE_POD_LOGS',
 } as const
 
 export const file = {

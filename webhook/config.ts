@@ -30,6 +30,8 @@ export interface Config {
   consolePort: number | undefined
   /** Names besides the loopback ones under which browsers may ask for it. */
   consoleHosts: string[]
+  /** It shows the last lines of containers that crash: we may read pods/log. */
+  consolePodLogs: boolean
 }
 
 /** Takes the environment. Throws an error that names the variable when one is missing or wrong. */
@@ -64,6 +66,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
       .asArray()
       .map(name => name.trim())
       .filter(name => name !== ''),
+    consolePodLogs: variables.get(webhookEnv.consolePodLogs).default('false').asBoolStrict(),
   })
 }
 

@@ -129,12 +129,18 @@ async function main(): Promise<void> {
     })
     const { namespaces, namespace } = controller
     const source = { namespaces, namespace, ...inspection }
-    return openConsole({ source, port, hosts: config.consoleHosts, version: VERSION, log }).catch(
-      (error: unknown) => {
-        log('console not served', { port, reason: reason(error) })
-        return undefined
-      },
-    )
+    return openConsole({
+      api,
+      source,
+      port,
+      hosts: config.consoleHosts,
+      readsOutput: config.consolePodLogs,
+      version: VERSION,
+      log,
+    }).catch((error: unknown) => {
+      log('console not served', { port, reason: reason(error) })
+      return undefined
+    })
   }
 
   async function stop(drainMs: number): Promise<void> {

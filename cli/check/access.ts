@@ -91,6 +91,12 @@ export const accesses: readonly Access[] = [
   },
   { group: '', resource: 'events', verbs: ['create'], use: 'why a pod was not injected, on its Deployment' },
   {
+    group: '',
+    resource: 'events',
+    verbs: ['list', 'watch'],
+    use: "what becomes of a rollout, in the console's logs",
+  },
+  {
     group: 'admissionregistration.k8s.io',
     resource: 'mutatingwebhookconfigurations',
     verbs: ['list', 'watch', 'patch'],

@@ -13,6 +13,8 @@ import { createWorld, deployment, pod, replicaSet } from './fixtures/cluster.ts'
 import type { World } from './fixtures/cluster.ts'
 import { openStream } from './fixtures/stream.ts'
 
+const nothing = () => Promise.reject(new Error('not asked in this test'))
+
 async function open(
   t: Test,
   options: Partial<ConsoleOptions> = {},
@@ -22,6 +24,7 @@ async function open(
   world.replicaSets.set('web-h1', replicaSet())
   world.pods.set('web-h1-a', pod())
   const console = await openConsole({
+    api: { request: nothing, stream: nothing, close: () => {} },
     source: world.source,
     port: 0,
     hosts: ['console.example'],

@@ -18,6 +18,7 @@ t.test('the sidecar image is required, everything else has a default', async t =
     metricsPort: 9464,
     consolePort: 8090,
     consoleHosts: [],
+    consolePodLogs: false,
   })
   for (const text of ['off', '0'])
     t.equal(readConfig({ ...image, SPA_CONSOLE_PORT: text }).consolePort, undefined)
