@@ -19,6 +19,7 @@ import type { Route } from './routes.ts'
 import { openServer, sendJson, sendText } from './server.ts'
 import { say, snapshotOf } from './snapshot.ts'
 import type { Source } from './source.ts'
+import { createTabs } from './tabs/tabs.ts'
 
 export interface ConsoleOptions {
   api: Api
@@ -70,11 +71,20 @@ export async function openConsole(options: ConsoleOptions): Promise<Console> {
     limits,
   } = options
   const ring = createRing(keptEvents, () => randomBytes(4).toString('hex'))
+  const tabs = createTabs({
+    source,
+    onChanged: (namespace, deployment) => fleet.moved(namespace, deployment),
+  })
   const fleet = createFleet({
     source,
     log,
     publish: data => events.publish(data),
-    onForgotten: ring.restart,
+    tabs,
+    onUsed: tabs.start,
+    onForgotten() {
+      ring.restart()
+      tabs.stop()
+    },
     ...(gatherMs !== undefined && { gatherMs }),
     ...(lingerMs !== undefined && { lingerMs }),
   })

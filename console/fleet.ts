@@ -9,12 +9,16 @@ import type { Pod, ReplicaSet } from '../release/objects.ts'
 import { describeApp } from './app.ts'
 import { describeInstance } from './instance.ts'
 import type { Namespace, Source } from './source.ts'
+import type { Tabs } from './tabs/tabs.ts'
 
 export interface FleetOptions {
   source: Source
+  tabs: Pick<Tabs, 'ofPod' | 'ofApp'>
   log: Log
   /** Takes the data of events, in their order. */
   publish(data: readonly string[]): void
+  /** Somebody looks. */
+  onUsed(): void
   /** Nobody looks any more: what comes later does not follow on what was published. */
   onForgotten(): void
   /** How long moves are gathered. Default: 100. */
@@ -45,7 +49,7 @@ interface Shown {
 const podsPerTurn = 500 // some 3 ms of work, then admission has its turn
 
 export function createFleet(options: FleetOptions): Fleet {
-  const { source, log, publish, onForgotten, gatherMs = 100, lingerMs = 30_000 } = options
+  const { source, tabs, log, publish, onUsed, onForgotten, gatherMs = 100, lingerMs = 30_000 } = options
   const shown = new Map<string, Shown>()
   const dirty = new Set<string>()
   let users = 0
@@ -78,6 +82,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
   function load(): Promise<void> {
     for (const namespace of source.namespaces()) add(namespace)
+    onUsed()
     return work()
   }
 
@@ -181,7 +186,15 @@ export function createFleet(options: FleetOptions): Fleet {
     const byUid = new Map(replicaSets.map(replicaSet => [replicaSet.uid, replicaSet]))
     try {
       const why = source.why(deployment, pods, replicaSets)
-      const app = describeApp({ deployment, replicaSets, pods, services, record, why, tabs: null })
+      const app = describeApp({
+        deployment,
+        replicaSets,
+        pods,
+        services,
+        record,
+        why,
+        tabs: tabs.ofApp(pods, record),
+      })
       const instances = pods.map(pod =>
         describeInstance({
           deployment,
@@ -190,7 +203,7 @@ export function createFleet(options: FleetOptions): Fleet {
           record,
           services,
           status: source.statusOf(pod),
-          tabs: null,
+          tabs: tabs.ofPod(pod),
         }),
       )
       return {
