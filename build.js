@@ -2,10 +2,13 @@
 // `node build.js sidecar drain` builds only those. uWebSockets.js stays outside: a native module, found in node_modules.
 
 import { build } from 'esbuild'
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const programs = {
+  console: 'console/web', // its pages, which the webhook's bundle carries
   client: 'client/script.ts', // what a script tag loads; the sidecar carries its text
   sidecar: 'sidecar/main.ts',
   standalone: 'sidecar/standalone/standalone.ts', // loaded by the sidecar where SPA_MODE asks for it
@@ -63,7 +66,20 @@ const pages = {
   },
 }
 
+/** The console's pages, as files in dist/console. SvelteKit finds its configuration in the folder it is started in. */
+function buildPages() {
+  const vite = fileURLToPath(new URL('bin/vite.js', import.meta.resolve('vite/package.json')))
+  execFileSync(process.execPath, [vite, 'build', '--logLevel', 'warn'], {
+    cwd: 'console/web',
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+}
+
 for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(programs)) {
+  if (name === 'console') {
+    buildPages()
+    continue
+  }
   await build({
     entryPoints: [programs[name]],
     outfile: `dist/${name}.js`,

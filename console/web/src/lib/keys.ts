@@ -1,0 +1,37 @@
+// What a key asks for. None does anything while somebody writes, or with a modifier that the browser has its own use for.
+
+export type Command = 'filter' | 'down' | 'up' | 'open' | 'help' | 'back' | 'follow' | 'pause' | 'end'
+
+const commands: Record<string, Command> = {
+  '/': 'filter',
+  j: 'down',
+  k: 'up',
+  Enter: 'open',
+  '?': 'help',
+  u: 'back',
+  f: 'follow',
+  p: 'pause',
+  G: 'end',
+}
+
+interface Pressed {
+  key: string
+  ctrlKey: boolean
+  metaKey: boolean
+  altKey: boolean
+  isComposing: boolean
+}
+
+/** Takes the key and the element that has the focus. */
+export function commandOf(
+  event: Pressed,
+  focused: { tagName: string; isContentEditable: boolean } | null,
+): Command | undefined {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return undefined
+  if (focused && (focused.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(focused.tagName)))
+    return undefined
+  // A link or a button has its own meaning for Enter.
+  if (event.key === 'Enter' && focused && ['A', 'BUTTON', 'SUMMARY'].includes(focused.tagName))
+    return undefined
+  return commands[event.key]
+}
