@@ -28,13 +28,13 @@ t.test('a snapshot is shown when it is whole, and not before', async t => {
 
 t.test('while the next snapshot comes, what was known stays; what it does not name is gone', async t => {
   const fleet = createFleet()
-  for (const event of [
+  const snapshot: ConsoleEvent[] = [
     reset,
-    { type: 'apps', payload: [web, cart] } as const,
-    { type: 'instances', payload: [pod] } as const,
+    { type: 'apps', payload: [web, cart] },
+    { type: 'instances', payload: [pod] },
     ready,
-  ])
-    fleet.receive(event)
+  ]
+  for (const event of snapshot) fleet.receive(event)
   fleet.receive(reset)
   fleet.receive({ type: 'apps', payload: [web] })
   fleet.receive({ type: 'app_status', payload: { ...web, status: 'rolling' } })
