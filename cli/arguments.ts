@@ -2,18 +2,20 @@
 
 import { parseArgs } from 'node:util'
 import { reason } from '../protocol/log.ts'
-import { systemNamespace } from '../protocol/names.ts'
+import { port, systemNamespace } from '../protocol/names.ts'
 
 export const usage = `spa-reloader explain pod/NAME | deployment/NAME    why it is injected or not, and what is done
 spa-reloader check                                 whether the installation is sound
 spa-reloader inject -f FILE | -                    YAML in, injected YAML out; needs no cluster
 spa-reloader status [--wait] DEPLOYMENT            the state of its release; --wait until its pods are told
+spa-reloader console                               a way to the live dashboard, by kubectl port-forward
 
   -n, --namespace NAME        default: the kubeconfig's (check: every labelled namespace)
       --context NAME          of the kubeconfig
       --system-namespace NAME where the webhook runs, default ${systemNamespace}
       --image IMAGE           inject: the sidecar's, default spa-reloader-sidecar of this version
       --timeout SECONDS       status --wait: default 600
+      --port PORT             console: of this machine, default ${port.console}
 
 Exit code 0: yes. 1: no (not injected, not sound, the rollout failed). 2: the question could not be answered. 3: timed out.
 `
@@ -29,6 +31,7 @@ export type AskingCommand = Where &
   (
     | { command: 'explain'; kind: 'pod' | 'deployment'; name: string }
     | { command: 'check' }
+    | { command: 'console'; port: number }
     | { command: 'status'; name: string; wait: boolean; timeoutMs: number }
   )
 
@@ -48,6 +51,7 @@ const options = {
   image: { type: 'string' },
   wait: { type: 'boolean', default: false },
   timeout: { type: 'string', default: '600' },
+  port: { type: 'string', default: String(port.console) },
 } as const
 
 /** Options that are not for every command. */
@@ -56,6 +60,7 @@ const only: Record<string, readonly string[]> = {
   image: ['inject'],
   wait: ['status'],
   timeout: ['status'],
+  port: ['console'],
 }
 
 /** Takes the arguments after the program's name. */
@@ -99,6 +104,13 @@ export function parseCommand(args: readonly string[]): Command | { wrong: string
         namespace: values.namespace ?? 'default',
         image: values.image,
       }
+    case 'console': {
+      const local = Number(values.port)
+      if (rest.length > 0) return { wrong: 'console takes no names: it shows every labelled namespace' }
+      if (!Number.isInteger(local) || local < 1 || local > 65_535)
+        return { wrong: `--port ${values.port}: a port number is meant` }
+      return { command, port: local, ...where }
+    }
     case 'status': {
       const [text = '', ...others] = rest
       const name = text.replace(/^(deployments?|deploy)(\.apps)?\//, '')

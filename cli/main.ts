@@ -9,6 +9,7 @@ import type { AskingCommand, Command } from './arguments.ts'
 import { check } from './check/check.ts'
 import { openCluster } from './cluster.ts'
 import type { Cluster } from './cluster.ts'
+import { openConsole } from './console.ts'
 import { readFacts } from './explain.ts'
 import { explain } from './explanation.ts'
 import { injectYaml } from './inject.ts'
@@ -44,6 +45,12 @@ async function ask(cluster: Cluster, command: AskingCommand): Promise<number> {
   const printLine = (line: string) => print(`${line}\n`, 0)
   if (command.command === 'status') return showStatus(cluster, command, printLine)
   if (command.command === 'check') return check(cluster, command, VERSION, printLine)
+  if (command.command === 'console') {
+    const ending = new AbortController()
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => ending.abort())
+    await openConsole(cluster, command, printLine, ending.signal)
+    return 0
+  }
   const facts = await readFacts(cluster, command.kind, command.name, command.systemNamespace)
   const { text, exitCode } = explain(facts)
   return print(text, exitCode)

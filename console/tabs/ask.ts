@@ -12,10 +12,7 @@ export function askTabs(host: string, port: number): Promise<PodTabs | undefined
   return new Promise(resolve => {
     let text = ''
     const request = get({ host, port, path: tabsPath, agent: false }, response => {
-      if (response.statusCode !== 200) {
-        request.destroy()
-        return
-      }
+      if (response.statusCode !== 200) request.destroy()
       response.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk
         if (text.length > maxBytes) request.destroy()

@@ -24,6 +24,7 @@ t.test('options', async t => {
     context: 'prod',
     systemNamespace: 'tools',
   })
+  t.match(parse('console --port 9000'), { command: 'console', port: 9_000 })
   t.match(parse('status --wait --timeout 30 web'), { wait: true, timeoutMs: 30_000 })
   t.same(parse('inject -f a.yaml -f - -n shop --image sidecar:1'), {
     command: 'inject',
@@ -49,6 +50,9 @@ t.test('what is wrong is said', async t => {
     'check --wait': '--wait is for status only',
     'explain pod/a --image x': '--image is for inject only',
     'frobnicate web': 'no command frobnicate',
+    'console web': 'takes no names',
+    'console --port x': 'a port number',
+    'status --port 1 web': '--port is for console only',
     '-n shop': 'a command is missing',
     'check --frobnicate': 'frobnicate',
   }
