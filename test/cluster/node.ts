@@ -19,6 +19,8 @@ import { until } from './wait.ts'
 
 export interface Node extends ControlPlane {
   machine: Machine
+  /** Starts it again, after somebody has killed it. */
+  startKubelet: () => void
   /** Builds an image and pushes it as `tag`, as manifests name it (`web:1`). Returns its digest, `sha256:…`. */
   buildImage: (build: Build & { tag: string }) => Promise<string>
   /** Pushes an image of the local store, by id, as `tag`; the tag may stand for another one until then. */
@@ -57,12 +59,13 @@ export async function startNode(log: (line: string) => void = console.error): Pr
     step('control plane')
     const scheduler = await startScheduler(cluster)
     closers.push(scheduler.stop)
-    const programs = await startPrograms(machine, cluster, registry)
+    const { startKubelet, programs } = await startPrograms(machine, cluster, registry)
     await Promise.race([isReady(cluster), ...programs.map(program => program.failed)])
     step('node ready')
     return {
       ...cluster,
       machine,
+      startKubelet,
       async buildImage({ tag, ...build }) {
         const id = await buildImage(build)
         step(`image ${tag} built`)
@@ -105,7 +108,7 @@ async function startScheduler(cluster: ControlPlane): Promise<Program> {
   })
 }
 
-async function startPrograms(machine: Machine, cluster: ControlPlane, registry: string): Promise<Program[]> {
+async function startPrograms(machine: Machine, cluster: ControlPlane, registry: string) {
   const { dir } = cluster
   const config = writeContainerdConfig(machine, dir, registry)
   const containerd = machine.start('containerd', ['--config', config], join(dir, 'containerd.log'))
@@ -128,11 +131,10 @@ async function startPrograms(machine: Machine, cluster: ControlPlane, registry: 
     '--conntrack-tcp-timeout-established=0',
     '--conntrack-tcp-timeout-close-wait=0',
   ]
-  return [
-    containerd,
-    machine.start(kubernetesBinary('kubelet'), kubeletFlags, join(dir, 'kubelet.log')),
-    machine.start(kubernetesBinary('kube-proxy'), proxyFlags, join(dir, 'kube-proxy.log')),
-  ]
+  const startKubelet = () =>
+    machine.start(kubernetesBinary('kubelet'), kubeletFlags, join(dir, 'kubelet.log'))
+  const proxy = machine.start(kubernetesBinary('kube-proxy'), proxyFlags, join(dir, 'kube-proxy.log'))
+  return { startKubelet, programs: [containerd, startKubelet(), proxy] }
 }
 
 function isReady({ api }: ControlPlane): Promise<unknown> {
