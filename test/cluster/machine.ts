@@ -112,6 +112,9 @@ function hostSetUp(link: string, hostAddress: string, address: string, ...ranges
 
 const cgroupRoot = '/sys/fs/cgroup'
 
+/** A group counts as one process, however many run in it: beside other work of the host every pod would get a share of one share. */
+const shares = { 'cpu.shares': '16384', 'cpu.weight': '1600' } // of cgroup v1, where a process has 1024, and of v2: 100
+
 /** The kubelet wants its root to be there. On cgroup v1 each controller has a hierarchy of its own. */
 function makeCgroups(cgroup: string): void {
   for (const hierarchy of hierarchies()) {
@@ -122,6 +125,8 @@ function makeCgroups(cgroup: string): void {
       if (existsSync(join(folder, file)))
         writeFileSync(join(folder, file), readFileSync(join(hierarchy, file)))
     }
+    for (const [file, share] of Object.entries(shares))
+      if (existsSync(join(folder, file))) writeFileSync(join(folder, file), share)
   }
 }
 
