@@ -1,5 +1,5 @@
-// What a pod waits for us at its creation: the real webhook before the demo's API server, asked over one kept connection as a real API
-// server would. The client's own share (encoding, TLS, the loop of this process) is in the figures, too.
+// What a pod waits for us at its creation: the real webhook before the demo's API server, asked over kept connections as a real API server
+// would: one review after the other, and then 100 a second, whether the ones before are answered or not. The client's own share (encoding, TLS, the loop of this process) is in the figures, too.
 
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -7,6 +7,7 @@ import https from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startApiServer } from '../demo/api-server/server.ts'
 import { kubeConfig } from '../demo/kube-config.ts'
 import { create, install } from '../demo/manifests.ts'
@@ -18,6 +19,7 @@ import { quantile, rounded } from './figures.ts'
 
 const warmUp = 100
 const n = 1_000
+const perSecond = 100
 const namespace = 'bench'
 const labels = { 'app.kubernetes.io/instance': 'web', 'app.kubernetes.io/name': 'shop' }
 
@@ -31,7 +33,8 @@ export async function admission() {
   const ports = createPorts()
   const port = await ports.next()
   const webhook = await startWebhook({ file: 'dist/webhook.js', dir, port, ports, url: server.url, api })
-  const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ca: webhook.ca, servername: 'localhost' })
+  const tls = { keepAlive: true, ca: webhook.ca, servername: 'localhost' }
+  const agent = new https.Agent({ ...tls, maxSockets: 1 })
   const samples: number[] = []
   for (let sent = -warmUp; sent < n; sent += 1) {
     const body = JSON.stringify(review(randomUUID()))
@@ -42,6 +45,7 @@ export async function admission() {
     if (sent >= 0) samples.push(ms)
   }
   agent.destroy()
+  const paced = await atRate(new https.Agent(tls), port)
   webhook.kill()
   await webhook.ended
   api.close()
@@ -51,8 +55,26 @@ export async function admission() {
     p50_ms: rounded(quantile(samples, 0.5), 2),
     p99_ms: rounded(quantile(samples, 0.99), 2),
     n,
+    paced_p50_ms: rounded(quantile(paced, 0.5), 2),
+    paced_p99_ms: rounded(quantile(paced, 0.99), 2),
     node: process.version,
   }
+}
+
+/** From when each was due, so that a stall counts for all who came in it. */
+async function atRate(agent: https.Agent, port: number): Promise<number[]> {
+  const start = performance.now()
+  const samples = await Promise.all(
+    Array.from({ length: n }, async (_, index) => {
+      const due = start + (index * 1_000) / perSecond
+      const body = JSON.stringify(review(randomUUID()))
+      await sleep(Math.max(0, Math.ceil(due - performance.now())))
+      await ask(agent, port, body)
+      return performance.now() - due
+    }),
+  )
+  agent.destroy()
+  return samples
 }
 
 /** Resolves with whether the connection had been used before. */

@@ -9,6 +9,7 @@ import { memory } from './memory.ts'
 import { notice } from './notice.ts'
 import { page } from './page.ts'
 import { proxy } from './proxy.ts'
+import { rollout } from './rollout.ts'
 import { stamp } from './stamp.ts'
 import { start } from './start.ts'
 import { tabs } from './tabs.ts'
@@ -29,6 +30,7 @@ const benches: Record<string, () => Promise<Record<string, unknown>>> = {
   notice: () => withEnds(notice),
   page,
   proxy,
+  rollout: () => withEnds(rollout),
   stamp: () => withEnds(stamp),
   start,
   tabs,

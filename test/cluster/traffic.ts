@@ -13,22 +13,24 @@ export interface Losses {
   reasons: Record<string, number>
 }
 
-const requestsPerSecond = 200
+const requestsPerSecond = 150
 const uploads = 10
 const chunks = 8
 const chunkBytes = 8 * 1024
-const webSockets = 20
+const webSockets = 10
 const sayMs = 250
 const timeoutMs = 10_000
 
 /**
  * Of the app's container, so that any failure is the sidecar's: the app goes on serving for a while after its pod was told to end, as it should behind a
- * Service, and where the machine is busy no probe takes it away.
+ * Service. Where the machine is busy no probe takes it away, and it has its share of the CPU: without a request a pod has next to none, and only the
+ * injected one would have the sidecar's.
  */
 export const lasting = {
   lifecycle: { preStop: { sleep: { seconds: 4 } } },
   livenessProbe: null,
   readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1, timeoutSeconds: 5 },
+  resources: { requests: { cpu: '10m' } },
 }
 
 /** Sends until `during` has ended, and resolves with what was lost. */
@@ -90,24 +92,25 @@ export async function underLoad(url: string, during: () => Promise<unknown>): Pr
 
   async function converse(): Promise<string | undefined> {
     const socket = new WebSocket(`${url.replace('http', 'ws')}echo`, { handshakeTimeout: timeoutMs })
-    const heard: string[] = []
     let problem: string | undefined
     const closed = new Promise<number>(resolve => socket.once('close', resolve))
     socket.on('error', error => (problem = error.message))
-    socket.on('message', data => heard.push((data as Buffer).toString()))
     const isOpen = await Promise.race([
       new Promise<true>(resolve => socket.once('open', () => resolve(true))),
       closed.then(() => false),
     ])
     if (!isOpen) return problem ?? 'not opened'
     for (let said = 0; !isOver && socket.readyState === WebSocket.OPEN; said += 1) {
+      const heard = new Promise<string>(resolve =>
+        socket.once('message', data => resolve((data as Buffer).toString())),
+      )
       socket.send(String(said))
-      await Promise.race([sleep(sayMs), closed])
-      if (heard[said] === String(said)) count('WebSocket', undefined)
-      else if (socket.readyState !== WebSocket.OPEN)
-        break // what an end overtakes is not answered
-      else problem ??= 'no echo'
+      const answer = await Promise.race([heard, closed, sleep(timeoutMs, 'no echo', { ref: false })])
+      if (typeof answer === 'number') break // what an end overtakes is not answered
+      if (answer !== String(said)) problem ??= answer
       if (problem) break
+      count('WebSocket', undefined)
+      await Promise.race([sleep(sayMs), closed])
     }
     if (isOver || problem) socket.close()
     const code = await Promise.race([closed, sleep(timeoutMs, 'not closed' as const)])
