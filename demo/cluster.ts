@@ -10,6 +10,7 @@ import { createApi } from '../release/api.ts'
 import { startApiServer } from './api-server/server.ts'
 import { startBalancer } from './balancer.ts'
 import { runControllers } from './controllers/loop.ts'
+import { createRecorder } from './events.ts'
 import { watchEndpoints } from './endpoints.ts'
 import { createImages } from './images.ts'
 import type { Images } from './images.ts'
@@ -94,7 +95,15 @@ export async function startCluster({ root, story, onBroken }: DemoClusterOptions
     const page = readFileSync(join(root, 'demo/app/index.html'), 'utf8')
     const images = createImages({ dist, page })
     const heard = listen((uid, port) => kubelet.port(uid, port))
-    const kubelet = runKubelet({ api, images, ports, dir, heard, log })
+    const kubelet = runKubelet({
+      api,
+      images,
+      ports,
+      dir,
+      heard,
+      record: createRecorder(api, 'kubelet'),
+      log,
+    })
     closers.push(() => kubelet.close())
     const endpoints = watchEndpoints({ api, namespace, name, portOf: kubelet.port, log })
     closers.push(() => endpoints.close())

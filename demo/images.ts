@@ -16,8 +16,11 @@ export interface Image {
   exec(command: string[], env: Record<string, string>): Promise<unknown>
 }
 
+export const missingTag = 'missing'
+
 export interface Images {
-  pull(image: string): Image
+  /** Undefined: the registry does not have it. */
+  pull(image: string): Image | undefined
   /** Builds the image again and pushes it under the same tag. */
   push(image: string): void
   /** What the tag means now: 64 hex digits. */
@@ -40,7 +43,8 @@ export function createImages({ dist, page }: { dist: string; page: string }): Im
       .digest('hex')
   }
 
-  function pull(image: string): Image {
+  function pull(image: string): Image | undefined {
+    if (image.endsWith(`:${missingTag}`)) return undefined
     const id = `${image.replace(/:[^:]*$/, '')}@sha256:${digest(image)}`
     return image === sidecarImage ? sidecar(id) : app(image, id, build(image))
   }

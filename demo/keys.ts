@@ -13,6 +13,7 @@ export function readKeys(shop: Shop, quit: () => void, fail: (error: unknown) =>
   if (!stdin.isTTY) return { help: `no terminal, so no keys; stop it with: kill ${process.pid}` }
   const wishes: Record<string, () => Promise<void>> = {
     r: shop.rollOut,
+    x: shop.rollOutMissing,
     b: shop.rollBack,
     p: shop.pushAgain,
     s: shop.scale,
@@ -24,6 +25,6 @@ export function readKeys(shop: Shop, quit: () => void, fail: (error: unknown) =>
     wishes[key]?.().catch(fail)
   })
   return {
-    help: 'keys: r roll out the next version, b roll back, p push the tag again and restart, s scale 2↔3, q quit',
+    help: 'keys: r roll out the next version, x one whose image is missing, b roll back, p push the tag again and restart, s scale 2↔3, q quit',
   }
 }

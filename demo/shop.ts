@@ -8,6 +8,7 @@ import { list, object } from './api-server/objects.ts'
 import type { KubeObject } from './api-server/objects.ts'
 import { isOwnedBy } from './controllers/objects.ts'
 import type { Deployment, PodTemplate, ReplicaSet } from './controllers/objects.ts'
+import { missingTag } from './images.ts'
 import type { Images } from './images.ts'
 import { create } from './manifests.ts'
 
@@ -19,6 +20,8 @@ export interface Shop {
   open(): Promise<void>
   /** The next version. */
   rollOut(): Promise<void>
+  /** A version that is not in the registry: the rollout fails. */
+  rollOutMissing(): Promise<void>
   /** Back to the revision before. */
   rollBack(): Promise<void>
   /** The same tag with other bytes, and a restart to make them run. */
@@ -34,7 +37,7 @@ export function createShop(api: Api, images: Images, say: (wish: string) => void
   const apps = `/apis/apps/v1/namespaces/${namespace}`
   const path = `${apps}/deployments/${name}`
   let newest = 1
-  return { open, rollOut, rollBack, pushAgain, scale, image }
+  return { open, rollOut, rollOutMissing, rollBack, pushAgain, scale, image }
 
   async function open(): Promise<void> {
     say(`namespace ${namespace} labelled ${label.inject}=enabled; deployment ${name} created: ${imageOf(1)}`)
@@ -45,6 +48,11 @@ export function createShop(api: Api, images: Images, say: (wish: string) => void
     newest += 1
     say(`set image: ${imageOf(newest)}`)
     await patch({ spec: { template: { spec: { containers: [container(newest)] } } } })
+  }
+
+  async function rollOutMissing(): Promise<void> {
+    say(`set image: ${imageOf(missingTag)}, which is not in the registry`)
+    await patch({ spec: { template: { spec: { containers: [container(missingTag)] } } } })
   }
 
   async function rollBack(): Promise<void> {
@@ -100,7 +108,7 @@ export function createShop(api: Api, images: Images, say: (wish: string) => void
   }
 }
 
-export function imageOf(version: number): string {
+export function imageOf(version: number | string): string {
   return `registry.example/shop/web:${version}`
 }
 
@@ -131,7 +139,7 @@ function objects(): KubeObject[] {
   ]
 }
 
-function container(version: number) {
+function container(version: number | string) {
   return {
     name: 'web',
     image: imageOf(version),

@@ -7,6 +7,7 @@ import { annotation, label } from '../../protocol/names.ts'
 import { isObject } from '../../protocol/release.ts'
 import { patchType } from '../../release/api.ts'
 import type { ApiRequest } from '../../release/api.ts'
+import { list } from '../api-server/objects.ts'
 import { encodeSuffix } from '../api-server/suffix.ts'
 import { annotationsOf, collectionPath, ownerReference, pathOf } from './objects.ts'
 import type { Deployment, PodTemplate, ReplicaSet } from './objects.ts'
@@ -149,7 +150,7 @@ function statusUpdate(
     readyReplicas: sum(replicaSets, ({ status }) => status?.readyReplicas),
     availableReplicas,
     unavailableReplicas: Math.max(0, sum(replicaSets, ({ spec }) => spec.replicas) - availableReplicas),
-    conditions: [
+    conditions: timed(deployment, [
       isAvailable
         ? { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable' }
         : { type: 'Available', status: 'False', reason: 'MinimumReplicasUnavailable' },
@@ -158,12 +159,22 @@ function statusUpdate(
         status: 'True',
         reason: isComplete ? 'NewReplicaSetAvailable' : 'ReplicaSetUpdated',
       },
-    ],
+    ]),
   }
   if (isDeepStrictEqual(deployment.status, status)) return []
   return [
     { method: 'PATCH', path: `${pathOf(deployment)}/status`, contentType: patchType.merge, body: { status } },
   ]
+}
+
+/** Each with the moment at which it came to its reason. */
+function timed({ status }: Deployment, conditions: { type: string; status: string; reason: string }[]) {
+  const before = list(status?.conditions)
+  return conditions.map(condition => {
+    const { lastUpdateTime = new Date().toISOString().replace(/\.\d+Z$/, 'Z') } =
+      before.find(({ type, reason }) => type === condition.type && reason === condition.reason) ?? {}
+    return { ...condition, lastUpdateTime, lastTransitionTime: lastUpdateTime }
+  })
 }
 
 function sum(

@@ -7,8 +7,9 @@ import { refusal } from '../../release/api.ts'
 import type { Api, ApiRequest } from '../../release/api.ts'
 import { watchResource } from '../../release/watch.ts'
 import { object } from '../api-server/objects.ts'
+import { createRecorder } from '../events.ts'
 import { reconcileDeployment } from './deployments.ts'
-import { isOwnedBy } from './objects.ts'
+import { isOwnedBy, pathOf } from './objects.ts'
 import type { Deployment, Pod, ReplicaSet } from './objects.ts'
 import { reconcileReplicaSet } from './replica-sets.ts'
 
@@ -21,6 +22,7 @@ const againMs = 200
 
 /** Starts at once. What is refused is logged and tried again. */
 export function runControllers({ api, log }: { api: Api; log: Log }): { close(): Promise<void> } {
+  const record = createRecorder(api, 'deployment-controller')
   let isDue = false
   let running: Promise<void> | undefined
   let closed = false
@@ -60,13 +62,13 @@ export function runControllers({ api, log }: { api: Api; log: Log }): { close():
     const deployments = await list<Deployment>(paths.deployments)
     const replicaSets = await list<ReplicaSet>(paths.replicaSets)
     const pods = await list<Pod>(paths.pods)
-    for (const deployment of deployments)
-      await write(
-        reconcileDeployment(
-          deployment,
-          replicaSets.filter(child => isOwnedBy(child, deployment)),
-        ),
-      )
+    for (const deployment of deployments) {
+      const own = replicaSets.filter(child => isOwnedBy(child, deployment))
+      const requests = reconcileDeployment(deployment, own)
+      await write(requests)
+      for (const message of scalings(requests, own))
+        record(deployment, { reason: 'ScalingReplicaSet', message })
+    }
     for (const replicaSet of replicaSets)
       await write(
         reconcileReplicaSet(
@@ -90,4 +92,19 @@ export function runControllers({ api, log }: { api: Api; log: Log }): { close():
     if (response.status !== 200) throw new Error(`${path}: ${refusal(response)}`)
     return object(response.body).items as T[]
   }
+}
+
+/** In the words of Kubernetes' Deployment controller. */
+function scalings(requests: readonly ApiRequest[], replicaSets: readonly ReplicaSet[]): string[] {
+  return requests.flatMap(({ method, path, body }) => {
+    const { metadata, spec } = object(body)
+    const { replicas } = object(spec)
+    if (typeof replicas !== 'number') return []
+    const known = method === 'PATCH' ? replicaSets.find(replicaSet => pathOf(replicaSet) === path) : undefined
+    const name = known?.metadata.name ?? String(object(metadata).name)
+    const from = known?.spec.replicas ?? 0
+    return replicas === from
+      ? []
+      : [`Scaled ${replicas > from ? 'up' : 'down'} replica set ${name} from ${from} to ${replicas}`]
+  })
 }

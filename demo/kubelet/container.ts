@@ -16,6 +16,7 @@ export interface ContainerOptions {
   pod: string
   /** Its status is another. */
   onChange(): void
+  onStart(): void
   onLine(line: LogLine): void
   /** It ended by itself; `how` says how, in words. */
   onEnd(how: string, ends: number): void
@@ -30,11 +31,28 @@ export interface RunningContainer {
   kill(): Promise<void>
 }
 
+/** One whose image cannot be pulled: it never starts. */
+export function awaitImage({ name, image }: Container): RunningContainer {
+  const waiting = { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": not found` }
+  const status = {
+    name,
+    image,
+    imageID: '',
+    ready: false,
+    started: false,
+    restartCount: 0,
+    state: { waiting },
+  }
+  return { status: () => status, isReady: () => false, stop: nothing, kill: nothing }
+}
+
+async function nothing(): Promise<void> {}
+
 const askMs = 50 // while it is not ready: the kubelet asks more seldom, but nobody wants to wait here
 const restartMs = 500
 
 export function runContainer(options: ContainerOptions): RunningContainer {
-  const { spec, image, sandbox, pod, onChange, onLine, onEnd } = options
+  const { spec, image, sandbox, pod, onChange, onStart, onLine, onEnd } = options
   const env = sandbox.environment(spec)
   const stopping = new AbortController()
   const { signal } = stopping
@@ -52,6 +70,7 @@ export function runContainer(options: ContainerOptions): RunningContainer {
     while (!signal.aborted) {
       running = image.start({ env, pod, onLine })
       startedAt = timestamp()
+      onStart()
       onChange()
       const how = await running.ended
       running = undefined
@@ -125,6 +144,6 @@ export function runContainer(options: ContainerOptions): RunningContainer {
 }
 
 /** Kubernetes' times are whole seconds. */
-function timestamp(): string {
+export function timestamp(): string {
   return new Date().toISOString().replace(/\.\d+Z$/, 'Z')
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Log } from '../../protocol/log.ts'
 import type { Api } from '../../release/api.ts'
 import { watchResource } from '../../release/watch.ts'
+import type { Recorder } from '../events.ts'
 import type { Images } from '../images.ts'
 import type { Ports } from '../ports.ts'
 import type { Pod } from './objects.ts'
@@ -18,6 +19,7 @@ export interface KubeletOptions {
   /** For the pods' volumes. A short path: it holds unix sockets, whose paths have at most 104 bytes. */
   dir: string
   heard: PodListener
+  record: Recorder
   log: Log
 }
 
@@ -29,7 +31,7 @@ export interface Kubelet {
 }
 
 /** Starts at once. */
-export function runKubelet({ api, images, ports, dir, heard, log }: KubeletOptions): Kubelet {
+export function runKubelet({ api, images, ports, dir, heard, record, log }: KubeletOptions): Kubelet {
   const pods = new Map<string, RunningPod>()
   let started = 0
   const watch = watchResource({
@@ -45,7 +47,7 @@ export function runKubelet({ api, images, ports, dir, heard, log }: KubeletOptio
     const { uid = '' } = pod.metadata
     const known = pods.get(uid)
     if (known) return known.update(pod)
-    pods.set(uid, runPod(pod, { api, images, ports, dir: join(dir, `p${++started}`), heard }))
+    pods.set(uid, runPod(pod, { api, images, ports, dir: join(dir, `p${++started}`), heard, record }))
   }
 
   function forget({ metadata: { uid = '' } }: Pod): void {

@@ -2,10 +2,11 @@
 
 import { patchType, refusal } from '../../release/api.ts'
 import type { Api, ApiRequest } from '../../release/api.ts'
+import type { Recorder } from '../events.ts'
 import type { Images } from '../images.ts'
 import type { Ports } from '../ports.ts'
 import type { LogLine } from '../programs.ts'
-import { runContainer } from './container.ts'
+import { awaitImage, runContainer, timestamp } from './container.ts'
 import type { RunningContainer } from './container.ts'
 import type { Pod } from './objects.ts'
 import { createSandbox } from './sandbox.ts'
@@ -18,6 +19,7 @@ export interface PodOptions {
   /** For its volumes. */
   dir: string
   heard: PodListener
+  record: Recorder
 }
 
 export interface PodListener {
@@ -41,7 +43,7 @@ export interface RunningPod {
 
 const nodeName = 'demo'
 
-export function runPod(first: Pod, { api, images, ports, dir, heard }: PodOptions): RunningPod {
+export function runPod(first: Pod, { api, images, ports, dir, heard, record }: PodOptions): RunningPod {
   let pod = first
   let sandbox: Sandbox | undefined
   let containers: RunningContainer[] = []
@@ -49,6 +51,8 @@ export function runPod(first: Pod, { api, images, ports, dir, heard }: PodOption
   let isDead = false
   let isReady = false
   let isReportDue = false
+  const startedAt = timestamp()
+  let readySince = startedAt
   const starting = start()
   starting.catch((error: unknown) => heard.failed(pod, error))
   return { update, port: wanted => sandbox?.port(wanted), kill }
@@ -58,18 +62,35 @@ export function runPod(first: Pod, { api, images, ports, dir, heard }: PodOption
     const made = await createSandbox(pod, dir, ports)
     if (isDead) return
     sandbox = made
-    containers = pod.spec.containers.map(spec =>
-      runContainer({
+    if (!first.spec.nodeName)
+      tell('Scheduled', `Successfully assigned ${pod.metadata.namespace}/${pod.metadata.name} to ${nodeName}`)
+    containers = pod.spec.containers.map(spec => {
+      const image = images.pull(spec.image)
+      if (!image) {
+        tell('Failed', `Failed to pull image "${spec.image}": not found`, spec.name, 'Warning')
+        tell('BackOff', `Back-off pulling image "${spec.image}"`, spec.name)
+        return awaitImage(spec)
+      }
+      tell('Pulled', `Successfully pulled image "${spec.image}"`, spec.name)
+      return runContainer({
         spec,
-        image: images.pull(spec.image),
+        image,
         sandbox: made,
         pod: pod.metadata.name,
         onChange: changed,
         onLine: line => heard.line(pod, line),
-        onEnd: (how, ends) => heard.crashed(pod, spec.name, how, ends),
-      }),
-    )
+        onStart: () => tell('Started', `Started container ${spec.name}`, spec.name),
+        onEnd(how, ends) {
+          heard.crashed(pod, spec.name, how, ends)
+          tell('BackOff', `Back-off restarting failed container ${spec.name}`, spec.name, 'Warning')
+        },
+      })
+    })
     changed()
+  }
+
+  function tell(reason: string, message: string, container?: string, type?: 'Warning'): void {
+    if (!isDead) record(pod, { reason, message, ...(container && { container }), ...(type && { type }) })
   }
 
   function update(next: Pod): void {
@@ -106,6 +127,7 @@ export function runPod(first: Pod, { api, images, ports, dir, heard }: PodOption
   async function report(): Promise<void> {
     const wasReady = isReady
     isReady = containers.length > 0 && containers.every(container => container.isReady())
+    if (isReady !== wasReady) readySince = timestamp()
     const status = {
       phase: 'Running',
       podIP: sandbox?.podIP,
@@ -113,6 +135,7 @@ export function runPod(first: Pod, { api, images, ports, dir, heard }: PodOption
       conditions: ['Ready', 'ContainersReady', 'Initialized', 'PodScheduled'].map(type => ({
         type,
         status: isReady || !type.endsWith('Ready') ? 'True' : 'False',
+        lastTransitionTime: type.endsWith('Ready') ? readySince : startedAt,
       })),
       containerStatuses: containers.map(container => container.status()),
     }
