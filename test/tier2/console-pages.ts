@@ -1,0 +1,180 @@
+// The console's pages in Chromium, below a path, on a fake of its API: what changes is seen without a refresh, whatever becomes of the connection.
+
+import axe from 'axe-core'
+import type { Page } from 'puppeteer-core'
+import t from 'tap'
+import type { Test as T } from 'tap'
+import { launchProgram } from '../browsers/puppeteer.ts'
+import { until } from '../cluster/wait.ts'
+import { startFakeApi } from '../console/fake-api.ts'
+import type { FakeApi } from '../console/fake-api.ts'
+import { sampleApp, sampleDeploy, sampleInstance, sampleLine } from '../console/sample.ts'
+import { openShop } from '../console/shop.ts'
+
+const browser = await launchProgram('chromium')
+t.teardown(() => browser.close())
+
+/** A page, and all that its console says of it. */
+async function open(api: FakeApi, address = '#/', scheme: 'light' | 'dark' = 'light') {
+  const page = await browser.newPage()
+  const complaints: string[] = []
+  page.on('console', message => complaints.push(`${message.type()}: ${message.text()}`))
+  page.on('pageerror', error => complaints.push(String(error)))
+  await page.setViewport({ width: 1_280, height: 900 })
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+  await page.goto(api.url + address, { waitUntil: 'load' })
+  await saying(page, '[data-state=live]', 'Live')
+  return { page, complaints }
+}
+
+async function start(t: T, fill: (api: FakeApi) => void = openShop): Promise<FakeApi> {
+  const api = await startFakeApi('/below/here/')
+  fill(api)
+  t.teardown(api.close)
+  return api
+}
+
+const textOf = (page: Page, selector: string) =>
+  page.$$eval(selector, all => all.map(one => one.textContent).join(' '))
+
+async function saying(page: Page, selector: string, words: string): Promise<void> {
+  await until(`${selector} says ${words}`, async () => (await textOf(page, selector)).includes(words))
+}
+
+t.test('no page has a fault that axe finds, nor breaks its own policy, in light and dark', async t => {
+  const api = await start(t)
+  const addresses = ['#/', '#/apps/shop/web', '#/apps/shop/account', '#/apps/shop/checkout', '#/deploys/shop/web/31', '#/not-injected', '#/?q=nothing'] // prettier-ignore
+  for (const scheme of ['light', 'dark'] as const)
+    for (const address of addresses) {
+      const { page, complaints } = await open(api, address, scheme)
+      await until('what is asked for is there', async () => !(await textOf(page, 'main')).includes('Loading'))
+      await page.evaluate(axe.source)
+      const { violations } = await page.evaluate(() =>
+        (
+          globalThis as unknown as {
+            axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+          }
+        ).axe.run(),
+      )
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`)
+      t.same(found, [], `${address} ${scheme}`)
+      t.same(complaints, [], `${address} ${scheme}`)
+      await page.close()
+    }
+})
+
+t.test('a rollout, one that fails, a rollback and a scale-up are seen as they happen', async t => {
+  const web = sampleApp('shop', 'web')
+  const api = await start(t, api => {
+    api.apps.set(web.id, web)
+    for (let n = 0; n < 3; n += 1) {
+      const instance = sampleInstance(web, n)
+      api.instances.set(instance.id, instance)
+    }
+  })
+  const { page: fleet } = await open(api)
+  const { page: app } = await open(api, '#/apps/shop/web')
+  const row = '[data-app="shop/web"]'
+  const rolling = {
+    ...web,
+    status: 'rolling',
+    revision: 8,
+    replicas: { desired: 3, updated: 1, available: 3, old: 3 },
+  } as const
+  api.putApp(rolling)
+  await saying(fleet, row, 'Rolling')
+  await saying(app, 'h1 + .chip', 'Rolling')
+  await saying(fleet, '[role=status]', 'rollout of revision 8 has begun')
+  api.putApp({ ...rolling, status: 'failing', message: 'ImagePullBackOff' })
+  api.putInstance(sampleInstance(rolling, 3, { phase: 'failing', reason: 'ImagePullBackOff: no such image' }))
+  await saying(fleet, row, 'Failing')
+  await saying(app, '.message', 'ImagePullBackOff')
+  await saying(app, 'tbody', 'no such image')
+  api.dropInstance(sampleInstance(rolling, 3).id)
+  api.putApp({ ...web, revision: 9 })
+  await saying(fleet, row, 'Ready')
+  await until('three pods', async () => (await app.$$('[data-instance]')).length === 3)
+  api.putInstance(sampleInstance(web, 4, { phase: 'starting' }))
+  api.putApp({ ...web, revision: 9, replicas: { desired: 4, updated: 4, available: 3, old: 0 } })
+  await until('four pods', async () => (await app.$$('[data-instance]')).length === 4)
+  await saying(fleet, row, '3/4')
+  await fleet.close()
+  await app.close()
+})
+
+t.test(
+  'a page whose server goes and comes back, or that is offline for a while, has each line and row once',
+  async t => {
+    const web = sampleApp('shop', 'web', { status: 'rolling' })
+    const deploy = sampleDeploy(web, 7, { status: 'rolling' })
+    const api = await start(t, api => {
+      api.apps.set(web.id, web)
+      api.deploys.set(deploy.id, deploy)
+      api.say(
+        deploy.id,
+        [0, 1, 2].map(n => sampleLine(n)),
+      )
+    })
+    const { page } = await open(api, '#/deploys/shop/web/7')
+    const lines = () => page.$$eval('[data-line]', all => all.map(one => one.getAttribute('data-line')))
+    const numbered = (count: number) => Array.from({ length: count }, (_, n) => `line-${n}`)
+    await until('three lines', async () => (await lines()).length === 3)
+    api.refuse(503)
+    await saying(page, '.top [data-state]', 'Reconnecting')
+    api.say(deploy.id, [sampleLine(3)])
+    api.refuse(undefined)
+    await until('the line that came meanwhile', async () => (await lines()).length === 4)
+    t.same(await lines(), numbered(4))
+    await page.setOfflineMode(true)
+    await saying(page, '.top [data-state]', 'Offline')
+    api.say(deploy.id, [sampleLine(4), sampleLine(5)])
+    await page.setOfflineMode(false)
+    await saying(page, '.top [data-state]', 'Live')
+    await until('six lines', async () => (await lines()).length === 6)
+    t.same(await lines(), numbered(6))
+    api.refuse(401)
+    await saying(page, '.top [data-state]', 'Not let in (401)')
+    api.refuse(undefined)
+    await page.click('.top [data-state] button')
+    await saying(page, '.top [data-state]', 'Live')
+    await page.close()
+  },
+)
+
+t.test('six tabs are live, each with one connection', async t => {
+  const api = await start(t)
+  const pages = []
+  for (let n = 0; n < 6; n += 1) pages.push((await open(api)).page)
+  t.equal(api.readers(), 6)
+  await Promise.all(pages.map(page => page.close()))
+  await until('nobody is left', () => api.readers() === 0)
+})
+
+t.test('keys: filter, go through the rows, open, and up again; the address keeps the view', async t => {
+  const api = await start(t)
+  const { page } = await open(api)
+  await page.keyboard.press('/')
+  await page.keyboard.type('shop jk')
+  t.equal(
+    await page.evaluate(() => location.hash),
+    '#/?q=shop+jk',
+    'letters are letters while somebody writes',
+  )
+  await page.keyboard.press('Escape')
+  await page.goto(`${api.url}#/?namespace=shop&sort=name`)
+  await until('four rows', async () => (await page.$$('[data-app]')).length === 4)
+  for (const key of ['j', 'j', 'k', 'j', 'Enter'] as const) await page.keyboard.press(key)
+  await saying(page, 'h1', 'checkout')
+  await page.keyboard.press('u')
+  await saying(page, 'h1', 'Fleet')
+  await page.keyboard.press('?')
+  await page.waitForSelector('dialog[open]')
+  await page.close()
+})
+
+t.test('with no app at all a newcomer is told what to do', async t => {
+  const api = await start(t, () => {})
+  const { page } = await open(api)
+  await saying(page, 'main', 'kubectl label namespace shop spa-reloader.io/inject=enabled')
+  await page.close()
+})
