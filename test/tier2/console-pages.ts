@@ -35,7 +35,7 @@ async function start(t: T, fill: (api: FakeApi) => void = openShop): Promise<Fak
 }
 
 const textOf = (page: Page, selector: string) =>
-  page.$$eval(selector, all => all.map(one => one.textContent).join(' '))
+  page.$$eval(selector, all => all.map(one => one.textContent.replaceAll(/\s+/g, ' ')).join(' '))
 
 async function saying(page: Page, selector: string, words: string): Promise<void> {
   await until(`${selector} says ${words}`, async () => (await textOf(page, selector)).includes(words))
@@ -137,6 +137,56 @@ t.test(
     api.refuse(undefined)
     await page.click('.top [data-state] button')
     await saying(page, '.top [data-state]', 'Live')
+    await page.close()
+  },
+)
+
+t.test(
+  'a log follows until its reader scrolls up, whatever comes; a pause loses nothing; markup is text',
+  async t => {
+    const web = sampleApp('shop', 'web', { status: 'rolling' })
+    const deploy = sampleDeploy(web, 7, { status: 'rolling' })
+    let said = 0
+    const api = await start(t, api => {
+      api.apps.set(web.id, web)
+      api.deploys.set(deploy.id, deploy)
+    })
+    const say = (count: number) =>
+      api.say(
+        deploy.id,
+        Array.from({ length: count }, () => sampleLine(said++)),
+      )
+    say(300)
+    const { page, complaints } = await open(api, '#/deploys/shop/web/7')
+    const gap = () => page.$eval('[role=log]', log => log.scrollHeight - log.scrollTop - log.clientHeight)
+    await until(
+      'the end',
+      async () => (await textOf(page, '[data-line="line-299"]')) !== '' && (await gap()) < 3,
+    )
+    say(5_000)
+    await saying(page, '.skipped', '300 lines skipped')
+    await until(
+      'the end still',
+      async () => (await textOf(page, '[data-line="line-5299"]')) !== '' && (await gap()) < 3,
+    )
+    t.ok((await page.$$('[data-line]')).length < 400, 'only what is near the view is in the document')
+    await page.hover('[role=log]')
+    await page.mouse.wheel({ deltaY: -600 })
+    await until('it does not follow', async () => (await gap()) > 300)
+    say(10)
+    await saying(page, '.jump', '10 new lines')
+    t.ok((await gap()) > 300)
+    await page.click('.jump')
+    await until('the end again', async () => (await gap()) < 3)
+    await page.keyboard.press('p')
+    say(7)
+    await saying(page, '.counted', 'Paused, 7 new lines')
+    t.equal(await textOf(page, '[data-line="line-5316"]'), '')
+    await page.keyboard.press('p')
+    await saying(page, '[data-line="line-5316"]', 'line 5316')
+    api.say(deploy.id, [sampleLine(99_999, { text: '<img src=x onerror=alert(1)>' })])
+    await saying(page, '[data-line="line-99999"]', '<img src=x')
+    t.same(complaints, [])
     await page.close()
   },
 )
