@@ -1,6 +1,6 @@
 // Runs the tests, tier by tier, and ends with one line that counts them: `N passed, N failed`.
 //   1  everything but the folders below, on this Node, and again on the Node of our images; test/peers: other servers; test/chart: Helm
-//   2  test/tier2: a real API server          3  test/tier3: a real node, our images, a browser
+//   2  test/tier2: a real API server; test/pages: Chromium          3  test/tier3: a real node, our images, three browsers
 // What a machine lacks for a tier skips the tier with a line that says so, or fails where SPA_TEST_REQUIRE=1 (as in CI).
 
 import { execFileSync, spawn } from 'node:child_process'
@@ -51,6 +51,12 @@ const tiers = [
     run: () => tap(testsIn('test/autobahn'), ['--timeout=600']),
   },
   { tier: '1', name: 'tier 1 in the image', needs: ['root', ...imageBuilding], run: inImage },
+  {
+    tier: '2',
+    name: "the console's pages",
+    needs: ['chromium'],
+    run: () => tap(testsIn('test/pages'), ['--jobs=1']),
+  },
   { tier: '2', name: 'tier 2', needs: controlPlane, run: () => cluster('test/tier2', 2) },
   { tier: '3', name: 'tier 3', needs: [...controlPlane, ...node], run: () => cluster('test/tier3', 1) },
 ]
@@ -134,7 +140,7 @@ async function report(lines) {
 }
 
 function unitTests() {
-  return testsIn('test').filter(file => !/^test\/(autobahn|chart|cluster|peers|tier\d)\//.test(file))
+  return testsIn('test').filter(file => !/^test\/(autobahn|chart|cluster|pages|peers|tier\d)\//.test(file))
 }
 
 /** A file that imports tap's `t` is a test; the others are what tests share. */
