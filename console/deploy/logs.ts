@@ -117,6 +117,7 @@ function openLog(options: LogsOptions, id: DeployId, onClosed: () => void): Open
     if (response.destroyed) linger()
     else channel.open(response)
     if (isOver()) end()
+    else settle()
     return true
   }
 
@@ -125,6 +126,7 @@ function openLog(options: LogsOptions, id: DeployId, onClosed: () => void): Open
   }
 
   function lookAgain(): void {
+    clearTimeout(gathering)
     gathering = undefined
     try {
       publish(look())
@@ -160,11 +162,18 @@ function openLog(options: LogsOptions, id: DeployId, onClosed: () => void): Open
 
   function publish(events: DeployLogEvent[]): void {
     channel.publish(events.map(event => JSON.stringify(event)))
-    if (!isOver()) return
+    settle()
+  }
+
+  /** Nothing may move any more once it is complete, so the end is looked for by the clock. */
+  function settle(): void {
+    if (deploy?.status !== 'complete' && deploy?.status !== 'superseded') return
     settling ??= setTimeout(() => {
       settling = undefined
-      publish(look())
-      if (isOver()) end()
+      lookAgain()
+      if (!isOver()) return
+      clearTimeout(settling)
+      end()
     }, settleMs)
   }
 
