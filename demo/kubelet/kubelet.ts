@@ -8,6 +8,7 @@ import { watchResource } from '../../release/watch.ts'
 import type { Recorder } from '../events.ts'
 import type { Images } from '../images.ts'
 import type { Ports } from '../ports.ts'
+import { createAddresses } from './address.ts'
 import type { Pod } from './objects.ts'
 import { runPod } from './pod.ts'
 import type { PodListener, RunningPod } from './pod.ts'
@@ -33,6 +34,7 @@ export interface Kubelet {
 /** Starts at once. */
 export function runKubelet({ api, images, ports, dir, heard, record, log }: KubeletOptions): Kubelet {
   const pods = new Map<string, RunningPod>()
+  const addresses = createAddresses()
   let started = 0
   const watch = watchResource({
     api,
@@ -47,7 +49,8 @@ export function runKubelet({ api, images, ports, dir, heard, record, log }: Kube
     const { uid = '' } = pod.metadata
     const known = pods.get(uid)
     if (known) return known.update(pod)
-    pods.set(uid, runPod(pod, { api, images, ports, dir: join(dir, `p${++started}`), heard, record }))
+    const [address, folder] = [addresses.next(), join(dir, `p${++started}`)]
+    pods.set(uid, runPod(pod, { api, images, ports, dir: folder, address, heard, record }))
   }
 
   function forget({ metadata: { uid = '' } }: Pod): void {

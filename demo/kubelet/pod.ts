@@ -6,6 +6,7 @@ import type { Recorder } from '../events.ts'
 import type { Images } from '../images.ts'
 import type { Ports } from '../ports.ts'
 import type { LogLine } from '../programs.ts'
+import { openAddress } from './address.ts'
 import { awaitImage, runContainer, timestamp } from './container.ts'
 import type { RunningContainer } from './container.ts'
 import type { Pod } from './objects.ts'
@@ -18,6 +19,8 @@ export interface PodOptions {
   ports: Ports
   /** For its volumes. */
   dir: string
+  /** As others see it. */
+  address: string
   heard: PodListener
   record: Recorder
 }
@@ -43,10 +46,12 @@ export interface RunningPod {
 
 const nodeName = 'demo'
 
-export function runPod(first: Pod, { api, images, ports, dir, heard, record }: PodOptions): RunningPod {
+export function runPod(first: Pod, options: PodOptions): RunningPod {
+  const { api, images, ports, dir, address, heard, record } = options
   let pod = first
   let sandbox: Sandbox | undefined
   let containers: RunningContainer[] = []
+  let closeAddress = () => {}
   let isEnding = false
   let isDead = false
   let isReady = false
@@ -62,6 +67,7 @@ export function runPod(first: Pod, { api, images, ports, dir, heard, record }: P
     const made = await createSandbox(pod, dir, ports)
     if (isDead) return
     sandbox = made
+    closeAddress = openAddress(address, made.ports)
     if (!first.spec.nodeName)
       tell('Scheduled', `Successfully assigned ${pod.metadata.namespace}/${pod.metadata.name} to ${nodeName}`)
     containers = pod.spec.containers.map(spec => {
@@ -106,11 +112,13 @@ export function runPod(first: Pod, { api, images, ports, dir, heard, record }: P
     heard.ending(pod)
     const graceMs = 1000 * pod.spec.terminationGracePeriodSeconds
     await Promise.all(containers.map(container => container.stop(graceMs)))
+    closeAddress()
     await send({ method: 'DELETE', query: { gracePeriodSeconds: 0 } })
   }
 
   async function kill(): Promise<void> {
     isDead = true
+    closeAddress()
     await Promise.all(containers.map(container => container.kill()))
   }
 
@@ -130,8 +138,8 @@ export function runPod(first: Pod, { api, images, ports, dir, heard, record }: P
     if (isReady !== wasReady) readySince = timestamp()
     const status = {
       phase: 'Running',
-      podIP: sandbox?.podIP,
-      podIPs: [{ ip: sandbox?.podIP }],
+      podIP: address,
+      podIPs: [{ ip: address }],
       conditions: ['Ready', 'ContainersReady', 'Initialized', 'PodScheduled'].map(type => ({
         type,
         status: isReady || !type.endsWith('Ready') ? 'True' : 'False',

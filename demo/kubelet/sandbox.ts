@@ -10,7 +10,10 @@ import type { Container, Pod } from './objects.ts'
 import { createVolume } from './volume.ts'
 
 export interface Sandbox {
+  /** As the pod itself knows it. */
   podIP: string
+  /** Each port of the pod → where it is on this machine. */
+  ports: ReadonlyMap<number, number>
   /** Where a port of the pod is on this machine; by number, or by name as its container has it. */
   port(wanted: number | string, container?: Container): number | undefined
   environment(container: Container): Record<string, string>
@@ -32,7 +35,7 @@ export async function createSandbox(pod: Pod, dir: string, ports: Ports): Promis
     return { name, folder, items: downwardAPI?.items ?? [], volume: downwardAPI && createVolume(folder) }
   })
   refresh(pod)
-  return { podIP, port, environment, refresh }
+  return { podIP, ports: mapped, port, environment, refresh }
 
   function port(wanted: number | string, container?: Container): number | undefined {
     const number =
