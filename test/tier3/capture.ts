@@ -43,7 +43,9 @@ t.test('three apps that run already, their namespace is labelled, they are resta
         const isCaptured = app !== 'nginx' || namespace === 'open'
         const url = urls[namespace][app]!
         await until(`${app} in ${namespace}`, async () => (await passes(url)) === isCaptured)
-        t.match(await (await fetch(url)).text(), /<title>60 assets/)
+        // A connection may still be led to the pod of before, which has gone.
+        const page = await until('its page', async () => (await fetch(url)).text())
+        t.match(page, /<title>60 assets/)
         const pod = await podOf(cluster, namespace, app)
         const redirect = app === 'nginx' ? ['spa-reloader-redirect'] : []
         t.same(
