@@ -10,6 +10,7 @@ import { notice } from './notice.ts'
 import { page } from './page.ts'
 import { proxy } from './proxy.ts'
 import { rollout } from './rollout.ts'
+import { serveSse, sse } from './sse.ts'
 import { stamp } from './stamp.ts'
 import { start } from './start.ts'
 import { tabs } from './tabs.ts'
@@ -31,6 +32,7 @@ const benches: Record<string, () => Promise<Record<string, unknown>>> = {
   page,
   proxy,
   rollout: () => withEnds(rollout),
+  sse,
   stamp: () => withEnds(stamp),
   start,
   tabs,
@@ -38,6 +40,7 @@ const benches: Record<string, () => Promise<Record<string, unknown>>> = {
 }
 
 const [name = ''] = positionals
+if (name === 'sse-server') await serveSse() // the other end of `sse`
 const bench = benches[name]
 if (!bench) {
   console.error(`usage: npm run bench -- ${Object.keys(benches).join('|')} [--json]`)
