@@ -59,12 +59,13 @@ export async function sse() {
   }
 }
 
+const nothing = () => Promise.reject(new Error('there is no API server'))
+
 /** The other process: tells its port, and begins to change apps when it is told to. */
 export async function serveSse(): Promise<void> {
   const world = createWorld()
   const names = Array.from({ length: apps }, (_, index) => `app-${index}`)
   for (const name of names) world.deployments.set(name, deployment({ name }))
-  const nothing = () => Promise.reject(new Error('there is no API server'))
   const console = await openConsole({
     api: { request: nothing, stream: nothing, close: () => {} },
     source: world.source,

@@ -51,7 +51,7 @@ export function runPod(first: Pod, options: PodOptions): RunningPod {
   let pod = first
   let sandbox: Sandbox | undefined
   let containers: RunningContainer[] = []
-  let closeAddress = () => {}
+  let closeAddress: (() => void) | undefined
   let isEnding = false
   let isDead = false
   let isReady = false
@@ -112,13 +112,13 @@ export function runPod(first: Pod, options: PodOptions): RunningPod {
     heard.ending(pod)
     const graceMs = 1000 * pod.spec.terminationGracePeriodSeconds
     await Promise.all(containers.map(container => container.stop(graceMs)))
-    closeAddress()
+    closeAddress?.()
     await send({ method: 'DELETE', query: { gracePeriodSeconds: 0 } })
   }
 
   async function kill(): Promise<void> {
     isDead = true
-    closeAddress()
+    closeAddress?.()
     await Promise.all(containers.map(container => container.kill()))
   }
 
