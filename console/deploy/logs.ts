@@ -122,14 +122,18 @@ function openLog(options: LogsOptions, id: DeployId, onClosed: () => void): Open
   }
 
   function moved(): void {
-    if (deploy) gathering ??= setTimeout(lookAgain, gatherMs)
+    if (!deploy) return
+    gathering ??= setTimeout(() => {
+      lookAgain()
+      settle()
+    }, gatherMs)
   }
 
   function lookAgain(): void {
     clearTimeout(gathering)
     gathering = undefined
     try {
-      publish(look())
+      channel.publish(look().map(event => JSON.stringify(event)))
     } catch (error) {
       log('deploy log failed', { deploy: formatId(id), reason: reason(error) })
     }
@@ -160,20 +164,14 @@ function openLog(options: LogsOptions, id: DeployId, onClosed: () => void): Open
     return JSON.stringify(told.get(line.id)) !== JSON.stringify(line)
   }
 
-  function publish(events: DeployLogEvent[]): void {
-    channel.publish(events.map(event => JSON.stringify(event)))
-    settle()
-  }
-
   /** Nothing may move any more once it is complete, so the end is looked for by the clock. */
   function settle(): void {
     if (deploy?.status !== 'complete' && deploy?.status !== 'superseded') return
     settling ??= setTimeout(() => {
       settling = undefined
       lookAgain()
-      if (!isOver()) return
-      clearTimeout(settling)
-      end()
+      if (isOver()) end()
+      else settle()
     }, settleMs)
   }
 
