@@ -1,6 +1,5 @@
 // The sidecar as a process, before a real app, bundled as the image has it.
 
-import { build } from 'esbuild'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, mkdirSync } from 'node:fs'
@@ -12,6 +11,7 @@ import { createInterface } from 'node:readline'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { parseMessage } from '../../protocol/message.ts'
+import { bundle } from './bundle.ts'
 import { podEnvironment } from './pod-environment.ts'
 import { runDir } from './run-dir.ts'
 import { newId, releaseState } from './state.ts'
@@ -23,18 +23,7 @@ import type { HeardState } from '../../protocol/message.ts'
 
 const script = 'export {}\n'
 const dist = t.testdir({ 'client.js': script })
-await build({
-  entryPoints: { sidecar: 'sidecar/main.ts', drain: 'sidecar/drain/main.ts' },
-  outdir: dist,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  external: ['uWebSockets.js', './watch.ts', './standalone/standalone.ts'], // loaded only where it is asked for
-  define: { VERSION: '"1.2.3"' },
-  banner: {
-    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-  },
-})
+await bundle(dist, { sidecar: 'sidecar/main.ts', drain: 'sidecar/drain/main.ts' })
 
 const page: RequestListener = (_, response) => response.setHeader('Content-Type', 'text/html').end('<h1>')
 

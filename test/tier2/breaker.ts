@@ -7,7 +7,7 @@ import type { Pod } from '../cluster/fake-kubelet.ts'
 import { webDeployment, webService } from './installation.ts'
 import { createPod, installReplicas } from './replicas.ts'
 import type { Replica } from './replicas.ts'
-import { isInjected, openShop } from './shop.ts'
+import { isInjected, openShop, sayWaiting } from './shop.ts'
 import type { Manifest, Shop } from './shop.ts'
 
 const { cluster, kubelet, open, start, cut } = await installReplicas(t)
@@ -237,22 +237,11 @@ t.test('where its people asked for it, a Deployment whose pods are stuck is rest
 })
 
 /** As the kubelet says it. */
-async function cannotPull(pod: Pod): Promise<void> {
-  const { name, namespace } = pod.metadata
-  const waiting = (container: string, reason: string) => ({
-    name: container,
-    image: '',
-    imageID: '',
-    ready: false,
-    restartCount: 0,
-    state: { waiting: { reason } },
+function cannotPull(pod: Pod): Promise<void> {
+  return sayWaiting(cluster, pod, {
+    web: { reason: 'ContainerCreating' },
+    'spa-reloader': { reason: 'ImagePullBackOff' },
   })
-  const { status } = await cluster.api('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
-    status: {
-      containerStatuses: [waiting('web', 'ContainerCreating'), waiting('spa-reloader', 'ImagePullBackOff')],
-    },
-  })
-  if (status !== 200) throw new Error(`the status was refused: ${status}`)
 }
 
 async function ready(shop: Shop): Promise<Pod[]> {

@@ -10,7 +10,7 @@ import type { Stream, Told } from '../console/fixtures/stream.ts'
 import { webDeployment, webService } from './installation.ts'
 import { installReplicas } from './replicas.ts'
 import type { Replica } from './replicas.ts'
-import { isInjected } from './shop.ts'
+import { sayWaiting } from './shop.ts'
 
 const { cluster, open, start } = await installReplicas(t)
 const ports = [await freePort(), await freePort()] as const
@@ -48,7 +48,10 @@ t.test('a rollout, one that fails, a rollback and a scale-up are told as they ha
   const stuck = await until('the new pod', async () =>
     (await shop.living()).find(pod => imageOf(pod) === 'web:missing' && pod.status.containerStatuses),
   )
-  await cannotPull(stuck)
+  await sayWaiting(cluster, stuck, {
+    web: { reason: 'ImagePullBackOff', message: 'Back-off pulling image: no such image' },
+    'spa-reloader': { reason: 'PodInitializing' },
+  })
   await app(events, 'the failure', { status: 'failing', message: /^1 pod does not start: ImagePullBackOff/ })
   await events.until(
     ({ type, payload }) =>
@@ -192,23 +195,4 @@ async function logOf(t: Parameters<typeof open>[0], port: number, id: string) {
 
 function imageOf(pod: Pod): string | undefined {
   return pod.spec.containers.find(({ name }) => name === 'web')?.image
-}
-
-async function cannotPull(pod: Pod): Promise<void> {
-  const { name, namespace } = pod.metadata
-  const state = { waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image: no such image' } }
-  const containers = isInjected(pod) ? ['web', 'spa-reloader'] : ['web']
-  const { status } = await cluster.api('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
-    status: {
-      containerStatuses: containers.map(container => ({
-        name: container,
-        image: '',
-        imageID: '',
-        ready: false,
-        restartCount: 0,
-        state: container === 'web' ? state : { waiting: { reason: 'PodInitializing' } },
-      })),
-    },
-  })
-  if (status !== 200) throw new Error(`the status was refused: ${status}`)
 }

@@ -205,6 +205,27 @@ export async function openShop(
   }
 }
 
+/** As a kubelet says it of containers that have not started: each name with its reason, and a message. */
+export async function sayWaiting(
+  { api }: Pick<ControlPlane, 'api'>,
+  pod: Pod,
+  waiting: Record<string, { reason: string; message?: string }>,
+): Promise<void> {
+  const { name, namespace } = pod.metadata
+  const containerStatuses = Object.entries(waiting).map(([container, why]) => ({
+    name: container,
+    image: '',
+    imageID: '',
+    ready: false,
+    restartCount: 0,
+    state: { waiting: why },
+  }))
+  const { status } = await api('PATCH', `/api/v1/namespaces/${namespace}/pods/${name}/status`, {
+    status: { containerStatuses },
+  })
+  if (status !== 200) throw new Error(`the status was refused: ${status}`)
+}
+
 /** A patch of a Deployment's pod template. */
 export function templatePatch(spec: object, annotations?: Record<string, string>): object {
   return { spec: { template: { ...(annotations && { metadata: { annotations } }), spec } } }

@@ -1,6 +1,5 @@
 // The sidecar as a process that may have so many files open, bundled as the image has it, before an app of bad habits.
 
-import { build } from 'esbuild'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -9,6 +8,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
+import { bundle } from '../bundle.ts'
 import { podEnvironment } from '../pod-environment.ts'
 import { runDir } from '../run-dir.ts'
 import { releaseState } from '../state.ts'
@@ -29,7 +29,8 @@ export async function startPod(
   take: (socket: Socket, chunk: Buffer) => void = () => {},
   env: Record<string, string> = {},
 ) {
-  const dist = await bundle(t)
+  const dist = t.testdir({ 'client.js': 'export {}\n' })
+  await bundle(dist, { sidecar: 'sidecar/main.ts' })
   const address = `127.${20 + (process.pid % 200)}.${(process.pid >> 8) & 255}.${200 + ++pods}`
   const dir = runDir(t)
   createVolume(join(dir, 'pod')).write(JSON.stringify(releaseState({ serial: 1 })))
@@ -109,23 +110,6 @@ export async function startPod(
 }
 
 export const nonsense = Buffer.from(Array.from({ length: 3_000 }, (_, i) => (i * 7919) % 256))
-
-async function bundle(t: Test): Promise<string> {
-  const dist = t.testdir({ 'client.js': 'export {}\n' })
-  await build({
-    entryPoints: { sidecar: 'sidecar/main.ts' },
-    outdir: dist,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    external: ['uWebSockets.js', './watch.ts', './standalone/standalone.ts'],
-    define: { VERSION: '"1.2.3"' },
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
-  })
-  return dist
-}
 
 function pour(socket: Socket): void {
   const part = Buffer.alloc(64 * 1024)

@@ -1,6 +1,5 @@
 // The static mode as a process, bundled as the image has it, alone and as the app behind a real sidecar.
 
-import { build } from 'esbuild'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { get as httpGet } from 'node:http'
 import type { IncomingMessage } from 'node:http'
@@ -11,6 +10,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { freePort, startProgram } from '../../cluster/process.ts'
 import { until } from '../../cluster/wait.ts'
+import { bundle } from '../bundle.ts'
 import { podEnvironment } from '../pod-environment.ts'
 import { runDir } from '../run-dir.ts'
 import { releaseState } from '../state.ts'
@@ -19,18 +19,7 @@ import { createVolume } from '../volume.ts'
 const page = '<!doctype html><title>shop</title>'
 const script = 'start()'
 const dist = t.testdir({ 'client.js': 'export {}\n' })
-await build({
-  entryPoints: { sidecar: 'sidecar/main.ts' },
-  outdir: dist,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  external: ['uWebSockets.js', './watch.ts', './standalone/standalone.ts'], // loaded only where it is asked for
-  define: { VERSION: '"1.2.3"' },
-  banner: {
-    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-  },
-})
+await bundle(dist, { sidecar: 'sidecar/main.ts' })
 
 t.test('it serves the folder, and nothing else', async t => {
   const { get, said } = await startStatic(t)
