@@ -83,7 +83,7 @@ export async function serveSse(): Promise<void> {
       world.deployments.set(name, deployment({ name, replicas: Date.now() % wrap }))
       console.moved('shop', name)
     }
-    await sleep(start + (tick + 1) * tickMs - performance.now())
+    await sleep(Math.max(0, start + (tick + 1) * tickMs - performance.now()))
   }
   process.send?.('changed')
   await once(process, 'disconnect')
