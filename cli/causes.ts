@@ -2,8 +2,8 @@
 
 import { isString } from '../protocol/release.ts'
 import { label, webhookConfigurationName, webhookName } from '../protocol/names.ts'
-import { list, object } from '../webhook/pod.ts'
-import type { Raw } from '../webhook/pod.ts'
+import { list, object } from '../release/raw.ts'
+import type { Raw } from '../release/raw.ts'
 import { parseSelector, takes } from '../webhook/selector.ts'
 
 export const causes = {

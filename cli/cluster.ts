@@ -4,8 +4,8 @@ import { createApi, loadKubeConfig, refusal } from '../release/api.ts'
 import type { Api, ApiRequest } from '../release/api.ts'
 import { nextOf } from '../release/wire.ts'
 import { isString } from '../protocol/release.ts'
-import { list, object } from '../webhook/pod.ts'
-import type { Raw } from '../webhook/pod.ts'
+import { list, object } from '../release/raw.ts'
+import type { Raw } from '../release/raw.ts'
 
 export interface Cluster {
   api: Api

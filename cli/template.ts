@@ -2,8 +2,8 @@
 
 import { label } from '../protocol/names.ts'
 import { isString } from '../protocol/release.ts'
-import { object } from '../webhook/pod.ts'
-import type { Raw } from '../webhook/pod.ts'
+import { object } from '../release/raw.ts'
+import type { Raw } from '../release/raw.ts'
 import { nextPod } from '../webhook/trial.ts'
 
 const hash = '0' // the ReplicaSet controller's comes from the template, and decides nothing

@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ConsoleEvent } from '../protocol/console.ts'
 import { reason } from '../protocol/log.ts'
 import type { Log } from '../protocol/log.ts'
+import { deploymentOf } from '../release/next.ts'
 import type { Pod, ReplicaSet } from '../release/objects.ts'
 import { describeApp } from './app.ts'
 import { describeInstance } from './instance.ts'
@@ -221,12 +222,12 @@ function gone(type: 'app_gone' | 'instance_gone', id: string): string {
   return JSON.stringify({ type, payload: { id } } satisfies ConsoleEvent)
 }
 
-/** By the name of their Deployment: a pod may arrive before its ReplicaSet, which is named `<Deployment>-<hash>`. */
+/** By the name of their Deployment. */
 function groupPods(namespace: Namespace | undefined): Map<string, Pod[]> {
   const groups = new Map<string, Pod[]>()
   for (const pod of namespace?.copies.pods() ?? []) {
-    if (pod.controller?.kind !== 'ReplicaSet' || !pod.controller.name.endsWith(`-${pod.hash}`)) continue
-    push(groups, pod.controller.name.slice(0, -pod.hash.length - 1), pod)
+    const deployment = deploymentOf(pod)
+    if (deployment !== undefined) push(groups, deployment, pod)
   }
   return groups
 }

@@ -1,6 +1,7 @@
 // What the controller's copies say of one app, worked out when it is asked for.
 
 import type { ConsoleApp } from '../protocol/console.ts'
+import { deploymentOf } from '../release/next.ts'
 import type { ReleaseRecord } from '../release/record.ts'
 import { describeApp } from './app.ts'
 import type { Source } from './source.ts'
@@ -16,9 +17,7 @@ export function presentApp(
   if (!found || !deployment) return undefined
   const { copies } = found
   const record = found.record(name)
-  const pods = [...copies.pods()].filter(
-    ({ controller, hash }) => controller?.kind === 'ReplicaSet' && controller.name === `${name}-${hash}`,
-  )
+  const pods = [...copies.pods()].filter(pod => deploymentOf(pod) === name)
   const replicaSets = [...copies.replicaSets()].filter(({ controller }) => controller?.uid === deployment.uid)
   const app = describeApp({
     deployment,

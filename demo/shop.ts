@@ -4,7 +4,7 @@
 import { annotation, label } from '../protocol/names.ts'
 import { patchType, refusal } from '../release/api.ts'
 import type { Api } from '../release/api.ts'
-import { list, object } from './api-server/objects.ts'
+import { list, object } from '../release/raw.ts'
 import type { KubeObject } from './api-server/objects.ts'
 import { isOwnedBy } from './controllers/objects.ts'
 import type { Deployment, PodTemplate, ReplicaSet } from './controllers/objects.ts'

@@ -3,7 +3,7 @@
 
 import type { Log } from '../protocol/log.ts'
 import type { Api } from './api.ts'
-import { isOf, nextRelease } from './next.ts'
+import { deploymentOf, isOf, nextRelease } from './next.ts'
 import { parseDeployment, parsePod, parseReplicaSet, parseService, selects } from './objects.ts'
 import type { Deployment, Pod, ReplicaSet, Service } from './objects.ts'
 import type { ReleaseRecord } from './record.ts'
@@ -115,7 +115,8 @@ export function copyNamespace({
 
   function podMoved(pod: Pod): void {
     if (pod.controller?.kind !== 'ReplicaSet') return
-    onMoved(pod.controller.name.slice(0, -pod.hash.length - 1))
+    const deployment = deploymentOf(pod)
+    if (deployment !== undefined) onMoved(deployment)
     selectedMoved([...services.objects.values()].filter(service => selects(service, pod.labels)))
   }
 

@@ -119,9 +119,15 @@ function isOther({ id, digests }: ReplicaSetRecord, version: Version): boolean {
   return id !== version.id && !digests.includes(version.id)
 }
 
+export function isOf(deployment: Pick<Deployment, 'name'>, pod: Pod): boolean {
+  return !pod.finished && deploymentOf(pod) === deployment.name
+}
+
 /** By name, since a pod may arrive in our cache before its ReplicaSet: the controller names one `<Deployment>-<hash>`. */
-export function isOf(deployment: Pick<Deployment, 'name'>, { controller, hash, finished }: Pod): boolean {
-  return !finished && controller?.kind === 'ReplicaSet' && controller.name === `${deployment.name}-${hash}`
+export function deploymentOf({ controller, hash }: Pod): string | undefined {
+  const end = `-${hash}`
+  if (controller?.kind !== 'ReplicaSet' || !controller.name.endsWith(end)) return undefined
+  return controller.name.slice(0, -end.length)
 }
 
 /**

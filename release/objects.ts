@@ -3,6 +3,8 @@
 
 import { annotation, label, option } from '../protocol/names.ts'
 import { isObject, isString } from '../protocol/release.ts'
+import { list, object, string } from './raw.ts'
+import type { Raw } from './raw.ts'
 
 export interface Meta {
   name: string
@@ -184,7 +186,7 @@ export function parsePod(data: unknown): Pod | undefined {
     finished: status.phase === 'Succeeded' || status.phase === 'Failed',
     spec: parsePodSpec(data.spec),
     containerStatuses: [
-      ...list(status.containerStatuses).map(container => parseContainerStatus(container, ['running'])),
+      ...list(status.containerStatuses).map(parseRunning),
       ...list(status.initContainerStatuses).map(container =>
         parseContainerStatus(container, ['running', 'terminated']),
       ),
@@ -192,8 +194,13 @@ export function parsePod(data: unknown): Pod | undefined {
   }
 }
 
+/** Of a container that is to go on running. */
+export function parseRunning(data: Raw): ContainerStatus {
+  return parseContainerStatus(data, ['running'])
+}
+
 function parseContainerStatus(
-  { name, imageID, state, restartCount }: Record<string, unknown>,
+  { name, imageID, state, restartCount }: Raw,
   started: ('running' | 'terminated')[],
 ): ContainerStatus {
   const times = started.map(kind => string(object(object(state)[kind]).startedAt))
@@ -296,18 +303,6 @@ const kept = new Set<string>([...Object.values(option), ...Object.values(annotat
 /** Other people's annotations can be large (kubectl keeps a whole copy of the object in one). */
 function ours(annotations: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(annotations).filter(([key]) => kept.has(key)))
-}
-
-function object(data: unknown): Record<string, unknown> {
-  return isObject(data) ? data : {}
-}
-
-function list(data: unknown): Record<string, unknown>[] {
-  return Array.isArray(data) ? data.filter(isObject) : []
-}
-
-function string(data: unknown): string {
-  return isString(data) ? data : ''
 }
 
 function number(data: unknown, otherwise = 0): number {

@@ -2,6 +2,7 @@
 
 import { isObject, isString } from '../protocol/release.ts'
 import type { ApiResponse } from './api.ts'
+import { object } from './raw.ts'
 
 /** Cuts a stream of text at its newlines; keeps what comes after the last one for the next chunk. */
 export function createLineSplitter(): (chunk: string) => string[] {
@@ -53,8 +54,4 @@ export function versionOf(raw: unknown): string | undefined {
 export function keyOf(raw: unknown): string {
   const { namespace, name } = object(object(raw).metadata)
   return isString(namespace) && namespace !== '' ? `${namespace}/${String(name)}` : String(name)
-}
-
-function object(data: unknown): Record<string, unknown> {
-  return isObject(data) ? data : {}
 }

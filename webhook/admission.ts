@@ -12,7 +12,7 @@ import { inject } from './inject.ts'
 import type { Metrics, Result, ResultReason } from './metrics.ts'
 import type { Operation } from './patch.ts'
 import { deploymentOf, parseNewPod } from './pod.ts'
-import type { Raw } from './pod.ts'
+import type { Raw } from '../release/raw.ts'
 
 const apiVersion = 'admission.k8s.io/v1'
 

@@ -5,8 +5,9 @@ import type { Situation } from './capture.ts'
 import { append, replace } from './patch.ts'
 import type { Operation, Path } from './patch.ts'
 import type { Plan } from './plan.ts'
-import { containerOf, containersOf, list, object } from './pod.ts'
-import type { Raw } from './pod.ts'
+import { containerOf, containersOf } from './pod.ts'
+import { list, object } from '../release/raw.ts'
+import type { Raw } from '../release/raw.ts'
 
 const variable = 'PORT'
 

@@ -7,8 +7,9 @@ import { resources, secretsMount } from './container.ts'
 import { append, setMembers } from './patch.ts'
 import type { Operation } from './patch.ts'
 import type { Plan } from './plan.ts'
-import { object } from './pod.ts'
-import type { ContainerList, Raw } from './pod.ts'
+import { object } from '../release/raw.ts'
+import type { ContainerList } from './pod.ts'
+import type { Raw } from '../release/raw.ts'
 
 /** `labelled`: where the namespace's label says `privileged`. `on`: also where it has no such label, so that the cluster's default applies. */
 export const redirectSettings = ['off', 'labelled', 'on'] as const

@@ -11,8 +11,9 @@ import {
 } from '../protocol/names.ts'
 import { isObject, isString } from '../protocol/release.ts'
 import type { Plan } from './plan.ts'
-import { list, object } from './pod.ts'
-import type { ContainerList, Raw } from './pod.ts'
+import { list, object } from '../release/raw.ts'
+import type { ContainerList } from './pod.ts'
+import type { Raw } from '../release/raw.ts'
 import { addQuantities } from './quantity.ts'
 
 export interface Settings {

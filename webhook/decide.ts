@@ -11,18 +11,11 @@ import { bypasses, captureOf, captures } from './capture.ts'
 import type { Capture } from './capture.ts'
 import type { Redirect } from './capture-redirect.ts'
 import { volume } from './container.ts'
-import {
-  containerOf,
-  deploymentOf,
-  isReplicaSet,
-  list,
-  object,
-  parseNewPod,
-  portsOf,
-  sidecarOf,
-} from './pod.ts'
+import { containerOf, deploymentOf, isReplicaSet, parseNewPod, portsOf, sidecarOf } from './pod.ts'
+import { list, object } from '../release/raw.ts'
 import type { Plan } from './plan.ts'
-import type { NewPod, Raw } from './pod.ts'
+import type { NewPod } from './pod.ts'
+import type { Raw } from '../release/raw.ts'
 import { obstacles } from './reach.ts'
 import type { Around } from './reach.ts'
 import type { Reason, Warning } from './reasons.ts'

@@ -8,7 +8,7 @@ import { isObject } from '../protocol/release.ts'
 import { refusal } from '../release/api.ts'
 import type { Api } from '../release/api.ts'
 import { nextOf } from '../release/wire.ts'
-import { list } from './pod.ts'
+import { list } from '../release/raw.ts'
 
 export interface Nodes {
   /** Resolves when they have been listed, or could not be. */

@@ -5,8 +5,8 @@ import { containerName, label } from '../protocol/names.ts'
 import { isObject, isString } from '../protocol/release.ts'
 import { parsePodSpec } from '../release/objects.ts'
 import type { PodSpec } from '../release/objects.ts'
-
-export type Raw = Record<string, unknown>
+import { list, object, string } from '../release/raw.ts'
+import type { Raw } from '../release/raw.ts'
 
 export interface NewPod {
   raw: Raw
@@ -90,18 +90,6 @@ export function portsOf(container: Raw): { port: Raw; index: number }[] {
   return Array.isArray(container.ports)
     ? container.ports.flatMap((port: unknown, index) => (isObject(port) ? [{ port, index }] : []))
     : []
-}
-
-export function object(data: unknown): Raw {
-  return isObject(data) ? data : {}
-}
-
-export function list(data: unknown): Raw[] {
-  return Array.isArray(data) ? data.filter(isObject) : []
-}
-
-function string(data: unknown): string {
-  return isString(data) ? data : ''
 }
 
 function strings(data: unknown): Record<string, string> {

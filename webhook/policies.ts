@@ -8,7 +8,7 @@ import type { Api } from '../release/api.ts'
 import { refusal } from '../release/api.ts'
 import { watchResource } from '../release/watch.ts'
 import type { Watch } from '../release/watch.ts'
-import { list } from './pod.ts'
+import { list } from '../release/raw.ts'
 import { otherKinds, parseNetworkPolicy, parseOtherPolicy } from './policy.ts'
 import type { NetworkPolicy, OtherPolicy, Policy } from './policy.ts'
 

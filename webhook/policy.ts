@@ -3,7 +3,7 @@
 
 import { isObject, isString } from '../protocol/release.ts'
 import { parseMeta } from '../release/objects.ts'
-import { list, object } from './pod.ts'
+import { list, object } from '../release/raw.ts'
 import { parseSelector } from './selector.ts'
 import type { Selector } from './selector.ts'
 

@@ -1,6 +1,6 @@
 // Label selectors (meta/v1 LabelSelector).
 
-import { list, object } from './pod.ts'
+import { list, object } from '../release/raw.ts'
 
 /** A label selector: every term must hold. */
 export type Selector = Term[]

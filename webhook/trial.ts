@@ -4,8 +4,8 @@
 import { annotation, label } from '../protocol/names.ts'
 import { refusal } from '../release/api.ts'
 import type { Api } from '../release/api.ts'
-import { object } from './pod.ts'
-import type { Raw } from './pod.ts'
+import { object } from '../release/raw.ts'
+import type { Raw } from '../release/raw.ts'
 
 /** `ours`: refused only because of what we add. `theirs`: refused without it, too. */
 export type Trial = { verdict: 'accepted' } | { verdict: 'ours' | 'theirs'; refused: string }

@@ -11,7 +11,7 @@ import {
   webhookServiceName,
 } from '../../protocol/names.ts'
 import { refusal } from '../../release/api.ts'
-import { object } from '../../webhook/pod.ts'
+import { object } from '../../release/raw.ts'
 import { otherKinds } from '../../webhook/policy.ts'
 import type { Cluster } from '../cluster.ts'
 import { fail, ok, skip } from './finding.ts'

@@ -3,8 +3,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { annotation, label } from '../../protocol/names.ts'
 import { isString } from '../../protocol/release.ts'
-import { list, object } from './facts.ts'
-import type { Raw } from './facts.ts'
+import { list, object } from '../../release/raw.ts'
+import type { Raw } from '../../release/raw.ts'
 
 const restarts: ReadonlySet<string> = new Set(['kubectl.kubernetes.io/restartedAt', annotation.restarted])
 

@@ -1,11 +1,11 @@
 // What the cluster still knows of an app's deployments, cut down to what their logs are made of. Raw JSON goes in.
 
-import { annotation, label } from '../../protocol/names.ts'
+import { annotation } from '../../protocol/names.ts'
 import { isObject, isString } from '../../protocol/release.ts'
-import { parseDeployment, parseMeta, parsePod } from '../../release/objects.ts'
-import type { Deployment, Pod } from '../../release/objects.ts'
-
-export type Raw = Record<string, unknown>
+import { parseDeployment, parseMeta, parsePod, parseReplicaSet, parseRunning } from '../../release/objects.ts'
+import type { ContainerStatus, Deployment, Pod } from '../../release/objects.ts'
+import { list, object, string } from '../../release/raw.ts'
+import type { Raw } from '../../release/raw.ts'
 
 /** Everything of one Deployment. */
 export interface AppFacts {
@@ -21,8 +21,6 @@ export interface RolloutFacts {
   selector: string
   /** Who has written the pod template, the latest first; of each only the last time is kept by Kubernetes. */
   writers: { manager: string; at: string }[]
-  /** What the condition `Progressing` says. */
-  message: string
 }
 
 export interface SetFacts {
@@ -47,13 +45,7 @@ export interface PodFacts {
   containers: ContainerFacts[]
 }
 
-export interface ContainerFacts {
-  name: string
-  image: string
-  startedAt: string
-  restarts: number
-  waiting: string
-  message: string
+export interface ContainerFacts extends ContainerStatus {
   /** How it ended last; undefined where it never did. */
   exit: { at: string; code: number; reason: string } | undefined
 }
@@ -82,12 +74,10 @@ export function parseRollout(data: unknown): RolloutFacts | undefined {
     .filter(({ fieldsV1, subresource }) => !subresource && writesTemplate(fieldsV1))
     .map(({ manager, time }) => ({ manager: string(manager), at: string(time) }))
     .toSorted((a, b) => (a.at < b.at ? 1 : -1))
-  const progress = list(object(data.status).conditions).find(({ type }) => type === 'Progressing')
   return {
     deployment,
     selector: selectorOf(object(object(data.spec).selector)),
     writers,
-    message: string(progress?.message),
   }
 }
 
@@ -116,21 +106,22 @@ function selectorOf({ matchLabels, matchExpressions }: Raw): string {
 }
 
 export function parseSet(data: unknown): SetFacts | undefined {
-  const meta = parseMeta(data)
-  if (!meta || !isObject(data) || meta.controller?.kind !== 'Deployment') return undefined
+  const set = parseReplicaSet(data)
+  if (!set || !isObject(data) || set.controller?.kind !== 'Deployment') return undefined
+  const { uid, name, hash, revision, annotations, controller, creationTimestamp } = set
   const refused = list(object(data.status).conditions).find(
     ({ type, status }) => type === 'ReplicaFailure' && status === 'True',
   )
   return {
-    uid: meta.uid,
-    name: meta.name,
-    owner: meta.controller.uid,
-    hash: meta.labels[label.podTemplateHash] ?? '',
-    revision: Number(meta.annotations[annotation.revision] ?? 0) || 0,
-    former: (meta.annotations[annotation.revisionHistory] ?? '').split(',').map(Number).filter(Boolean),
-    createdAt: meta.creationTimestamp,
+    uid,
+    name,
+    owner: controller.uid,
+    hash,
+    revision,
+    former: (annotations[annotation.revisionHistory] ?? '').split(',').map(Number).filter(Boolean),
+    createdAt: creationTimestamp,
     template: object(object(data.spec).template),
-    refusal: { at: string(refused?.lastTransitionTime), message: string(refused?.message) },
+    refusal: { at: string(refused?.lastTransitionTime), message: set.refusal },
   }
 }
 
@@ -151,16 +142,11 @@ export function parsePodFacts(data: unknown): PodFacts | undefined {
   }
 }
 
-function parseContainer({ name, image, state, lastState, restartCount }: Raw): ContainerFacts {
-  const { running, waiting, terminated = object(lastState).terminated } = object(state)
+function parseContainer(data: Raw): ContainerFacts {
+  const { terminated = object(data.lastState).terminated } = object(data.state)
   const exit = object(terminated)
   return {
-    name: string(name),
-    image: string(image),
-    startedAt: string(object(running).startedAt),
-    restarts: Number(restartCount ?? 0),
-    waiting: string(object(waiting).reason),
-    message: string(object(waiting).message),
+    ...parseRunning(data),
     exit: isString(exit.finishedAt)
       ? { at: exit.finishedAt, code: Number(exit.exitCode ?? 0), reason: string(exit.reason) }
       : undefined,
@@ -190,16 +176,4 @@ export function parseKubeEvent(data: unknown): EventFacts | undefined {
     lastAt: string(series.lastObservedTime) || string(data.lastTimestamp) || at,
     count: Number(series.count ?? data.count ?? 1) || 1,
   }
-}
-
-export function object(data: unknown): Raw {
-  return isObject(data) ? data : {}
-}
-
-export function list(data: unknown): Raw[] {
-  return Array.isArray(data) ? data.filter(isObject) : []
-}
-
-function string(data: unknown): string {
-  return isString(data) ? data : ''
 }

@@ -5,7 +5,8 @@ import type { Api } from '../../release/api.ts'
 import type { Log } from '../../protocol/log.ts'
 import { watchResource } from '../../release/watch.ts'
 import type { Watch, WatchOptions } from '../../release/watch.ts'
-import { parseKubeEvent, parsePodFacts, parseRollout, parseSet, list, object } from './facts.ts'
+import { parseKubeEvent, parsePodFacts, parseRollout, parseSet } from './facts.ts'
+import { list, object } from '../../release/raw.ts'
 import type { AppFacts } from './facts.ts'
 
 export interface Follower {

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TabCounts } from '../../protocol/console.ts'
 import type { PodTabs } from '../../protocol/tabs.ts'
+import { deploymentOf } from '../../release/next.ts'
 import type { Pod } from '../../release/objects.ts'
 import type { ReleaseRecord } from '../../release/record.ts'
 import type { Source } from '../source.ts'
@@ -76,8 +77,8 @@ export function createTabs({ source, onChanged, ask = askTabs, everyMs = 5_000 }
       if (signal.aborted) return
       const isNews = !answers.has(pod.uid) || JSON.stringify(answers.get(pod.uid)) !== JSON.stringify(answer)
       answers.set(pod.uid, answer)
-      if (isNews && pod.controller)
-        onChanged(pod.namespace, pod.controller.name.slice(0, -pod.hash.length - 1))
+      const deployment = deploymentOf(pod)
+      if (isNews && deployment !== undefined) onChanged(pod.namespace, deployment)
       await pace
     }
   }

@@ -32,11 +32,3 @@ export function parseObject(data: unknown): KubeObject | undefined {
   if (ownerReferences !== undefined && !Array.isArray(ownerReferences)) return undefined
   return { ...data, metadata: { ...metadata, name: isString(name) ? name : '' } } as KubeObject
 }
-
-export function object(data: unknown): Record<string, unknown> {
-  return isObject(data) ? data : {}
-}
-
-export function list(data: unknown): Record<string, unknown>[] {
-  return Array.isArray(data) ? data.filter(isObject) : []
-}

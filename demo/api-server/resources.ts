@@ -1,6 +1,6 @@
 // Which resources are served, and which of them a path speaks of. A CustomResourceDefinition adds one.
 
-import { list, object } from './objects.ts'
+import { list, object } from '../../release/raw.ts'
 import type { KubeObject } from './objects.ts'
 
 export interface Resource {

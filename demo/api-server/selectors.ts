@@ -1,6 +1,6 @@
 // Label and field selectors: as the text of a query, and labels also as a LabelSelector object.
 
-import { list, object } from './objects.ts'
+import { list, object } from '../../release/raw.ts'
 import type { KubeObject } from './objects.ts'
 
 export interface Requirement {

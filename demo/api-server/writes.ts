@@ -2,7 +2,7 @@
 
 import { randomBytes, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { list, object } from './objects.ts'
+import { list, object } from '../../release/raw.ts'
 import type { KubeObject, Metadata } from './objects.ts'
 import type { Resource } from './resources.ts'
 import { encodeSuffix } from './suffix.ts'

@@ -7,7 +7,7 @@ import { podOf } from '../../cli/template.ts'
 import { decide } from '../../webhook/decide.ts'
 import { reasons, warnings } from '../../webhook/reasons.ts'
 import { parseStatus } from '../../webhook/status.ts'
-import { object } from '../../webhook/pod.ts'
+import { object } from '../../release/raw.ts'
 import { admit, readGolden, readGoldens, releaseState, settings } from '../webhook/goldens.ts'
 
 t.test('each golden is explained in the sentences of its reasons and warnings', async t => {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { injectYaml } from '../../cli/inject.ts'
 import { reasons } from '../../webhook/reasons.ts'
-import type { Raw } from '../../webhook/pod.ts'
+import type { Raw } from '../../release/raw.ts'
 import { readGoldens, settings } from '../webhook/goldens.ts'
 
 const pods = new URL('../webhook/pods/', import.meta.url)

@@ -5,7 +5,7 @@ import { parseService } from '../../release/objects.ts'
 import { redirectIn } from '../../webhook/capture-redirect.ts'
 import type { Redirect } from '../../webhook/capture-redirect.ts'
 import { decide } from '../../webhook/decide.ts'
-import type { Raw } from '../../webhook/pod.ts'
+import type { Raw } from '../../release/raw.ts'
 import { parseNetworkPolicy } from '../../webhook/policy.ts'
 
 const replicaSet = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', controller: true }

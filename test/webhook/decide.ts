@@ -5,7 +5,7 @@ import type { Redirect } from '../../webhook/capture-redirect.ts'
 import type { Context } from '../../webhook/decide.ts'
 import { reasons } from '../../webhook/reasons.ts'
 import type { Reason } from '../../webhook/reasons.ts'
-import type { Raw } from '../../webhook/pod.ts'
+import type { Raw } from '../../release/raw.ts'
 import { parseNetworkPolicy, parseOtherPolicy } from '../../webhook/policy.ts'
 
 const hash = '6c487dcc49'

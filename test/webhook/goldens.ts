@@ -13,8 +13,8 @@ import type { Context, Decision } from '../../webhook/decide.ts'
 import { inject } from '../../webhook/inject.ts'
 import type { Operation } from '../../webhook/patch.ts'
 import { isObject } from '../../protocol/release.ts'
-import { object } from '../../webhook/pod.ts'
-import type { Raw } from '../../webhook/pod.ts'
+import { object } from '../../release/raw.ts'
+import type { Raw } from '../../release/raw.ts'
 import { parsePolicy } from '../../webhook/policy.ts'
 
 const folder = new URL('pods/', import.meta.url)

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { formatReleaseState } from '../../protocol/release.ts'
 import { inject } from '../../webhook/inject.ts'
-import { list, object } from '../../webhook/pod.ts'
-import type { Raw } from '../../webhook/pod.ts'
+import { list, object } from '../../release/raw.ts'
+import type { Raw } from '../../release/raw.ts'
 import {
   admit,
   apply,

@@ -2,8 +2,9 @@
 
 import t from 'tap'
 import { admit, readGolden, settings } from './goldens.ts'
-import { containersOf, list, object } from '../../webhook/pod.ts'
-import type { Raw } from '../../webhook/pod.ts'
+import { containersOf } from '../../webhook/pod.ts'
+import { list, object } from '../../release/raw.ts'
+import type { Raw } from '../../release/raw.ts'
 
 const { pod, context } = readGolden('helm')
 const forms = [false, true]
