@@ -5,7 +5,6 @@ import { build } from 'esbuild'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
 const programs = {
   console: 'console/web', // its pages, which the webhook's bundle carries
@@ -66,13 +65,16 @@ const pages = {
   },
 }
 
-/** The console's pages, as files in dist/console. SvelteKit finds its configuration in the folder it is started in. */
+/** The console's pages, as files in dist/console. SvelteKit finds its configuration in the folder it is started in; `sync` writes what that extends. */
 function buildPages() {
-  const vite = fileURLToPath(new URL('bin/vite.js', import.meta.resolve('vite/package.json')))
-  execFileSync(process.execPath, [vite, 'build', '--logLevel', 'warn'], {
-    cwd: 'console/web',
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  for (const [program, ...args] of [
+    ['@sveltejs/kit/svelte-kit.js', 'sync'],
+    ['vite/bin/vite.js', 'build', '--logLevel', 'warn'],
+  ])
+    execFileSync(process.execPath, [`${import.meta.dirname}/node_modules/${program}`, ...args], {
+      cwd: 'console/web',
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
 }
 
 for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(programs)) {
