@@ -32,7 +32,10 @@ export interface ControlPlane {
   kubeconfigOf: (namespace: string, serviceAccount: string) => Promise<string>
   /** Writes the kubeconfig of one of the cluster's own components and returns the file's path. */
   kubeconfigFor: (user: ComponentUser) => string
-  /** Kills the API server without warning and starts it again, after `awayMs`, on the same port and the same etcd. */
+  /**
+   * Kills the API server without warning and starts it again, after `awayMs`, on the same port and the same etcd. Kubernetes' controllers are started
+   * again, too, as where they lose their leases: otherwise each of their caches comes back by itself, up to a minute later.
+   */
   restartApiServer: (awayMs?: number) => Promise<void>
   stop: () => Promise<void>
 }
@@ -84,10 +87,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       port: managerPort,
       monitorsNodes: nodeName !== undefined,
     })
-    const manager = startProgram(kubernetesBinary('kube-controller-manager'), managerFlags, {
-      log: join(dir, 'kube-controller-manager.log'),
-    })
-    programs.push(manager)
+    let manager = startManager()
     const api = openApi(server, tokens.admin, readFileSync(caFile, 'utf8'))
     const isPopulated = until('the controller-manager', async () => {
       const { status } = await api.request('GET', '/api/v1/namespaces/default/serviceaccounts/default')
@@ -108,16 +108,24 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       kubeconfigOf,
       kubeconfigFor,
       async restartApiServer(awayMs = 0) {
-        await apiServer.stop()
+        await Promise.all([apiServer, manager].map(end))
         await delay(awayMs)
-        programs.splice(programs.indexOf(apiServer), 1)
         apiServer = startApiServer()
         await Promise.race([isReady(), apiServer.failed])
+        manager = startManager()
       },
       async stop() {
         api.close()
         await stop()
       },
+    }
+
+    function startManager(): Program {
+      const program = startProgram(kubernetesBinary('kube-controller-manager'), managerFlags, {
+        log: join(dir, 'kube-controller-manager.log'),
+      })
+      programs.push(program)
+      return program
     }
 
     async function kubeconfigOf(namespace: string, serviceAccount: string): Promise<string> {
@@ -169,6 +177,11 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     }
     writeFileSync(file, JSON.stringify(kubeconfig), { mode: 0o600 }) // JSON is YAML
     return file
+  }
+
+  async function end(program: Program): Promise<void> {
+    programs.splice(programs.indexOf(program), 1)
+    await program.stop()
   }
 
   async function stop(): Promise<void> {

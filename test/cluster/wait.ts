@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 export async function until<T>(
   what: string | (() => string),
   ask: () => T | Promise<T>,
-  seconds = 60,
+  seconds = 120,
 ): Promise<Exclude<T, false | undefined>> {
   const end = Date.now() + seconds * 1_000
   let last: unknown

@@ -302,7 +302,7 @@ t.test('the API server is killed in the middle of a rollout: no state is lost', 
   await shop.told('rolling', state => state.revision === 2 && state.target.id === b)
   await cluster.restartApiServer()
   letGo()
-  await shop.kubectl('rollout status deployment/web --timeout=120s') // Kubernetes' controllers back off, too
+  await shop.kubectl('rollout status deployment/web --timeout=60s')
   await shop.ready(2, b)
   await shop.roll(() => shop.kubectl('rollout undo deployment/web'), 3, a)
   t.same(story(shop.states), [...first, ...second, '3 rolling a rollback b', '3 ready a rollback b'])
@@ -316,7 +316,7 @@ t.test(
     const shop = await openOnFirst(t, 'away')
     await shop.setImage('web:2')
     await cluster.restartApiServer(30_000)
-    await shop.kubectl('rollout status deployment/web --timeout=120s') // Kubernetes' controllers back off, too
+    await shop.kubectl('rollout status deployment/web --timeout=60s')
     await shop.ready(2, b)
     await shop.roll(() => shop.restart(), 3, b)
     t.same(

@@ -2,6 +2,8 @@
 
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { tabsPath } from '../../protocol/tabs.ts'
+import type { PodTabs } from '../../protocol/tabs.ts'
 import { startNode } from '../cluster/node.ts'
 import type { Node } from '../cluster/node.ts'
 import { until } from '../cluster/wait.ts'
@@ -171,4 +173,10 @@ export async function deploy(
   await cluster.inNamespace(namespace, `rollout status deployment/${name} --timeout=120s`)
   const address = await cluster.inNamespace(namespace, `get service ${name} -o jsonpath={.spec.clusterIP}`)
   return `http://${address}/`
+}
+
+/** How many tabs are connected to the pod. */
+export async function tabsOn({ status }: RunningPod): Promise<number> {
+  const response = await fetch(`http://${status.podIP}:14021${tabsPath}`)
+  return ((await response.json()) as PodTabs).total
 }

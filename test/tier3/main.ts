@@ -4,7 +4,7 @@ import t from 'tap'
 import type { SpaState } from '../../client/api.ts'
 import { engines, launch } from '../browsers/browser.ts'
 import { until } from '../cluster/wait.ts'
-import { deploy, deployWeb, install } from './installation.ts'
+import { deploy, deployWeb, install, tabsOn } from './installation.ts'
 import type { Cluster } from './installation.ts'
 import { openTab } from './tab.ts'
 import type { Tab } from './tab.ts'
@@ -174,16 +174,6 @@ function versions(tabs: readonly Tab[]): Promise<(string | null)[]> {
 }
 
 async function everyPodHasTabs({ pods }: Cluster): Promise<boolean> {
-  const counts = await Promise.all(
-    (await pods(namespace))
-      .filter(({ metadata }) => !metadata.deletionTimestamp)
-      .map(async ({ status }) => {
-        const response = await fetch(`http://${status.podIP}:14021/metrics`)
-        const lines = (await response.text())
-          .split('\n')
-          .filter(line => line.startsWith('spa_reloader_tabs{'))
-        return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
-      }),
-  )
-  return counts.every(count => count > 0)
+  const living = (await pods(namespace)).filter(({ metadata }) => !metadata.deletionTimestamp)
+  return (await Promise.all(living.map(tabsOn))).every(count => count > 0)
 }
