@@ -22,7 +22,7 @@ const tabsPerPod = 4
 
 export async function notice(host: Host) {
   const cluster = await install(host)
-  for (const version of ['1', '2']) await cluster.buildApp(version, `web:${version}`)
+  await Promise.all(['1', '2'].map(version => cluster.buildApp(version, `web:${version}`)))
   const figures: Record<string, object> = {}
   for (const { replicas, rollouts } of sizes) {
     const namespace = `replicas-${replicas}`

@@ -12,7 +12,7 @@ const rollouts = 20
 /** `requests` of each; what failed is told for 100,000 of them. */
 export async function rollout(host: Host) {
   const cluster = await install(host)
-  for (const version of ['1', '2']) await cluster.buildApp(version, `web:${version}`)
+  await Promise.all(['1', '2'].map(version => cluster.buildApp(version, `web:${version}`)))
   const app = { container: lasting }
   const plain = await deployWeb(cluster, { namespace: 'plain', labelled: false, ...app })
   const injected = await deployWeb(cluster, { namespace: 'injected', labelled: true, ...app })

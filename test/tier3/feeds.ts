@@ -12,8 +12,7 @@ import { deployWeb, install } from './installation.ts'
 
 t.test('feed `watch`, and the standalone process beside it', async t => {
   const cluster = await install(t)
-  await cluster.buildApp('one', 'web:1')
-  await cluster.buildApp('two', 'web:2')
+  await Promise.all([cluster.buildApp('one', 'web:1'), cluster.buildApp('two', 'web:2')])
   await cluster.kubectl(['apply', '-f', 'manifests/feed-watch'])
   const url = await deployWeb(cluster, {
     namespace: 'default',

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { tabsPath } from '../../protocol/tabs.ts'
 import type { PodTabs } from '../../protocol/tabs.ts'
+import { buildImage } from '../cluster/images.ts'
 import { startNode } from '../cluster/node.ts'
 import type { Node } from '../cluster/node.ts'
 import { until } from '../cluster/wait.ts'
@@ -34,11 +35,15 @@ export type Host = Pick<Test, 'comment' | 'teardown'>
 
 /** Ends with the test. */
 export async function install(t: Host): Promise<Cluster> {
+  const build = async (name: string) => ({
+    id: await buildImage({ dockerfile: `Dockerfile.${name}`, context: '.' }),
+    tag: `spa-reloader-${name}:0.1.0`,
+  })
+  const images = Promise.all(['sidecar', 'webhook'].map(build)) // while the node starts
+  images.catch(() => {}) // awaited below
   const node = await startNode(line => t.comment(line))
   t.teardown(node.stop)
-  const context = '.'
-  for (const name of ['sidecar', 'webhook'])
-    await node.buildImage({ dockerfile: `Dockerfile.${name}`, context, tag: `spa-reloader-${name}:0.1.0` })
+  await Promise.all((await images).map(({ id, tag }) => node.pushImage(id, tag)))
   await node.kubectl(['apply', '-f', 'manifests'])
   await node.kubectl([
     '-n',

@@ -15,7 +15,7 @@ import type { RunningPod } from './installation.ts'
 const namespace = 'shop'
 
 const cluster = await install(t)
-for (const version of ['1', '2']) await cluster.buildApp(version, `web:${version}`)
+await Promise.all(['1', '2'].map(version => cluster.buildApp(version, `web:${version}`)))
 const states = new Set<string>()
 const releases = cluster.watch(`/apis/spa-reloader.io/v1/namespaces/${namespace}/releases`, ({ object }) => {
   const state = parseReleaseState(object.status)

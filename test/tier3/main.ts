@@ -15,8 +15,7 @@ t.test(
   'label a namespace, roll out: every open tab knows when the rollout is finished, and not before',
   async t => {
     const cluster = await install(t)
-    await cluster.buildApp('one', 'web:1')
-    await cluster.buildApp('two', 'web:2')
+    await Promise.all([cluster.buildApp('one', 'web:1'), cluster.buildApp('two', 'web:2')])
     const url = await deployWeb(cluster, { namespace, labelled: true })
     for (const { spec } of await cluster.pods(namespace))
       t.same(
