@@ -3,9 +3,10 @@
 import t from 'tap'
 import { describeRollout, progressOf } from '../../cli/rollout.ts'
 import type { Rollout } from '../../cli/rollout.ts'
-import { sumTabs } from '../../cli/tabs.ts'
+import { tabLines } from '../../cli/tabs.ts'
 import { formatReleaseState } from '../../protocol/release.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
+import type { PageTabs, PodTabs } from '../../protocol/tabs.ts'
 import { parseDeployment, parsePod } from '../../release/objects.ts'
 import { releaseState } from '../webhook/goldens.ts'
 
@@ -57,16 +58,28 @@ t.test('the release is described', async t => {
 })
 
 t.test('tabs are summed over the pods by what they show', async t => {
-  const one =
-    '# TYPE spa_reloader_tabs gauge\nspa_reloader_tabs{page="web-5d9f"} 3\nspa_reloader_tabs_streams 1\n'
-  const two = 'spa_reloader_tabs{page="web-5d9f"} 2\nspa_reloader_tabs{page="none"} 1\n'
+  const pod = (unnamed: number, ...pages: PageTabs[]): PodTabs => ({
+    total: 0,
+    unnamed,
+    pages,
+    history: null,
+  })
+  const state: ReleaseState = { ...releaseState, known: [...releaseState.known, ['h1', 'f'.repeat(64), 6]] }
+  const target = `${state.name}-${state.target.hash}`
   t.same(
-    [...sumTabs([one, two])],
+    tabLines(
+      [pod(0, [target, 3], ['web-h1', 1], ['other-h1', 1]), pod(1, [target, 2]), pod(1), undefined],
+      state,
+    ),
     [
-      ['web-5d9f', 5],
-      ['none', 1],
+      `tabs       5 show the target (${target})`,
+      'tabs       1 show revision 6 (web-h1)',
+      'tabs       1 show other-h1, not known',
+      'tabs       2 show a version that they do not tell',
+      'tabs       unknown on 1 pods: they could not be asked (it takes the right to get pods/proxy)',
     ],
   )
+  t.same(tabLines([pod(0)], state), ['tabs       none'])
 })
 
 interface Wishes {
