@@ -1,16 +1,30 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { mock } from 'node:test'
 import t from 'tap'
 import { createQueue } from '../../release/queue.ts'
 
 const log = () => {}
+const { timers } = mock
+t.beforeEach(() => timers.enable({ apis: ['setTimeout'] }))
+t.afterEach(() => timers.reset())
+
+/** What promises do is done. */
+const settled = () => new Promise(resolve => setImmediate(resolve))
 
 t.test('many moves in a short while are one call', async t => {
   const calls: string[] = []
   const queue = createQueue({ work: async key => void calls.push(key), gatherMs: 5, log })
   for (let index = 0; index < 100; index += 1) queue.add('web')
+  timers.tick(4)
+  queue.add('web')
   queue.add('api')
-  await sleep(50)
-  t.same(calls.sort(), ['api', 'web'])
+  t.same(calls, [], 'moves are still gathered')
+  timers.tick(1)
+  t.same(calls, ['web'])
+  timers.tick(4)
+  t.same(calls, ['web', 'api'])
+  await settled()
+  timers.tick(60_000)
+  t.same(calls, ['web', 'api'])
   await queue.close()
 })
 
@@ -31,58 +45,75 @@ t.test('a move while its call is running is worked on after it, never beside it'
     log,
   })
   queue.add('web')
-  await sleep(20)
+  timers.tick(1)
   queue.add('web')
   queue.add('web')
+  timers.tick(60_000)
   t.equal(calls, 1)
   go()
-  await sleep(50)
+  await settled()
+  timers.tick(1)
+  t.equal(calls, 2)
+  await settled()
+  timers.tick(60_000)
   t.equal(calls, 2)
   await queue.close()
 })
 
-t.test('a failed call is tried again, and news does not make it hammer', async t => {
-  const lines: string[] = []
+t.test('a failed call is tried again, later and later, and news does not make it hammer', async t => {
+  t.intercept(Math, 'random', { value: () => 0.5 })
+  const lines: unknown[] = []
   let calls = 0
-  let done = () => {}
-  const again = new Promise<void>(resolve => (done = resolve))
   const queue = createQueue({
     work: async () => {
       calls += 1
-      if (calls === 1) throw new Error('503')
-      done()
+      if (calls < 3) throw new Error('503')
     },
     gatherMs: 1,
-    log: message => lines.push(message),
+    log: (message, fields) => lines.push([message, fields?.retry_ms]),
   })
   queue.add('web')
-  await sleep(10)
-  for (let index = 0; index < 50; index += 1) queue.add('web')
-  t.equal(calls, 1)
-  await again
-  t.equal(calls, 2)
-  t.same(lines, ['reconcile failed'])
+  timers.tick(1)
+  for (const [index, ms] of [500, 1_000].entries()) {
+    await settled()
+    t.same(lines.at(-1), ['reconcile failed', ms])
+    for (let index = 0; index < 50; index += 1) queue.add('web')
+    timers.tick(ms - 1)
+    t.equal(calls, index + 1, 'not before its turn')
+    timers.tick(1)
+    t.equal(calls, index + 2)
+  }
+  await settled()
+  t.equal(lines.length, 2)
+  queue.add('web')
+  timers.tick(1)
+  t.equal(calls, 4, 'once it has worked, news is worked on at once')
   await queue.close()
 })
 
 t.test('close waits for the running call and drops the waiting ones', async t => {
-  let done = false
+  let isClosed = false
+  let go = () => {}
+  const gone = new Promise<void>(resolve => (go = resolve))
   const calls: string[] = []
   const queue = createQueue({
-    work: async key => {
+    work: key => {
       calls.push(key)
-      await sleep(30)
-      done = true
+      return gone
     },
     gatherMs: 1,
     log,
   })
   queue.add('web')
-  await sleep(10)
+  timers.tick(1)
+  queue.add('web')
   queue.add('late')
-  await queue.close()
-  t.ok(done)
-  await sleep(20)
+  const closed = queue.close().then(() => (isClosed = true))
+  await settled()
+  t.notOk(isClosed)
+  go()
+  await closed
+  timers.tick(60_000)
   t.same(calls, ['web'])
 })
 
@@ -92,9 +123,14 @@ t.test('what was put off is worked on later, or as soon as it moves', async t =>
   queue.later('web', 60_000)
   queue.later('api', 30)
   queue.add('web')
-  await sleep(15)
+  timers.tick(1)
   t.same(calls, ['web'])
-  await sleep(50)
+  timers.tick(28)
+  t.same(calls, ['web'])
+  timers.tick(1)
+  t.same(calls, ['web', 'api'])
+  await settled()
+  timers.tick(60_000)
   t.same(calls, ['web', 'api'])
   await queue.close()
 })
