@@ -57,7 +57,7 @@ const tiers = [
     needs: ['chromium'],
     run: () => tap(testsIn('test/pages'), ['--jobs=1']),
   },
-  { tier: '2', name: 'tier 2', needs: controlPlane, run: () => cluster('test/tier2', 2) },
+  { tier: '2', name: 'tier 2', needs: [...controlPlane, 'chromium'], run: () => cluster('test/tier2', 2) },
   { tier: '3', name: 'tier 3', needs: [...controlPlane, ...node], run: () => cluster('test/tier3', 1) },
 ]
 
