@@ -63,6 +63,7 @@ export async function torture(host: Host, histories: number, seed: number) {
     if (found.length > 0) for (const line of [again, ...found, ...tell(log)]) host.comment(line)
     wrong.push(...found)
     for (const what of verdict.windows) host.comment(`window: ${what}`)
+    for (const line of failuresOf(log)) host.comment(line)
     return verdict
   }
 }
@@ -80,6 +81,18 @@ async function setStage(host: Host): Promise<Stage> {
     host.teardown(browsers[engine].close)
   }
   return { cluster, versions: made, controller: createController(cluster), browsers }
+}
+
+/** Scripts that did not come, of tabs that came to no harm too. */
+function failuresOf({ worlds, visits }: Log): string[] {
+  return visits.flatMap(({ tab, notes }) =>
+    notes
+      .filter(({ what }) => what === 'failed')
+      .map(({ at, why }) => {
+        const since = worlds.findLast(world => world.at <= at && world.isComplete)?.at
+        return `failed: ${tab}: ${why}, ${since === undefined ? 'before any rollout was complete' : `${at - since} ms after a rollout was complete`}`
+      }),
+  )
 }
 
 /** All that was seen, in the order of time. */
@@ -102,9 +115,9 @@ function tell({ worlds, visits, outages, settled }: Log): string[] {
         { at: from, line: `${visit.tab}: absent` },
         { at: until, line: `${visit.tab}: back` },
       ]),
-      ...visit.notes.map(({ at, what, version, id, revision }) => ({
+      ...visit.notes.map(({ at, what, version, id, revision, why }) => ({
         at,
-        line: `${visit.tab}: ${what} on ${version} of ${id.slice(0, 8)}, revision ${revision}`,
+        line: `${visit.tab}: ${what} on ${version}${why === undefined ? ` of ${id.slice(0, 8)}, revision ${revision}` : `: ${why}`}`,
       })),
       { at: visit.until ?? Infinity, line: `${visit.tab}: leaves` },
       ...(visit.account === undefined

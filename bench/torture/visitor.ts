@@ -126,7 +126,13 @@ async function accountOf(page: Page): Promise<string> {
     )
     const { href } = location
     const stamp = document.querySelector('meta[name="spa-version"]')?.outerHTML
-    return JSON.stringify({ href, stamp, heard: window.spaReloader?.state, answer })
+    // Without a client the page has heard nothing: whether its script came, and what came in its place.
+    const scripts = performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('.js'))
+    const failures = (JSON.parse(sessionStorage.getItem('notes') ?? '[]') as { what: string }[]).filter(
+      ({ what }) => what === 'failed',
+    )
+    const heard = window.spaReloader?.state ?? 'there is no client'
+    return JSON.stringify({ href, stamp, heard, failures, scripts, answer })
   })
 }
 

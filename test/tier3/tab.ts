@@ -10,12 +10,14 @@ export interface Note {
   at: number
   /** Of a load: when the page before was told to go. */
   since: number
-  what: 'load' | 'restored' | 'update' | 'withdrawn' | 'updated'
+  what: 'load' | 'restored' | 'update' | 'withdrawn' | 'updated' | 'failed'
   /** What the page that noted it shows. */
   version: string
   /** The target that the client told of: the digest's 64 hex digits, and the Deployment's revision. */
   id: string
   revision: number
+  /** Of a failure: the address of what did not come, or the message of what did not run. */
+  why?: string
 }
 
 export interface Tab {
