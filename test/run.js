@@ -55,7 +55,7 @@ const tiers = [
     tier: '2',
     name: "the console's pages",
     needs: ['chromium'],
-    run: () => tap(testsIn('test/pages'), ['--jobs=1']),
+    run: () => tap(testsIn('test/pages'), ['--jobs=1', '--timeout=600']),
   },
   { tier: '2', name: 'tier 2', needs: [...controlPlane, 'chromium'], run: () => cluster('test/tier2', 2) },
   { tier: '3', name: 'tier 3', needs: [...controlPlane, ...node], run: () => cluster('test/tier3', 1) },

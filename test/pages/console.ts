@@ -14,9 +14,14 @@ import { openShop } from '../console/shop.ts'
 const browser = await launchProgram('chromium')
 t.teardown(() => browser.close())
 
-/** A page, and all that its console says of it. */
-async function open(api: FakeApi, address = '#/', scheme: 'light' | 'dark' = 'light') {
-  const page = await browser.newPage()
+/** A page in a window of its own, so that none hides another, and all that its console says of it. */
+async function open(
+  api: FakeApi,
+  address = '#/',
+  scheme: 'light' | 'dark' = 'light',
+  type: 'window' | 'tab' = 'window',
+) {
+  const page = await browser.newPage({ type })
   const complaints: string[] = []
   page.on('console', message => complaints.push(`${message.type()}: ${message.text()}`))
   page.on('pageerror', error => complaints.push(String(error)))
@@ -191,13 +196,32 @@ t.test(
   },
 )
 
-t.test('six tabs are live, each with one connection', async t => {
-  const api = await start(t)
-  const pages = []
-  for (let n = 0; n < 6; n += 1) pages.push((await open(api)).page)
-  t.equal(api.readers(), 6)
+t.test('more tabs than a browser has connections: each is live when it is looked at', async t => {
+  const web = sampleApp('shop', 'web')
+  const api = await start(t, api => api.apps.set(web.id, web))
+  const pages: Page[] = []
+  for (let n = 0; n < 8; n += 1) pages.push((await open(api, '#/', 'light', 'tab')).page)
+  api.putApp({ ...web, status: 'paused' })
+  for (const page of pages) {
+    await page.bringToFront()
+    await saying(page, '.top [data-state]', 'Live')
+    await saying(page, '[data-app]', 'Paused')
+    t.equal(await textOf(page, '.crowd'), '')
+  }
+  t.ok(api.readers() < 6)
   await Promise.all(pages.map(page => page.close()))
   await until('nobody is left', () => api.readers() === 0)
+})
+
+t.test('five pages in view say that the next one may not load, until one is closed', async t => {
+  const api = await start(t)
+  const pages: Page[] = []
+  for (let n = 0; n < 5; n += 1) pages.push((await open(api)).page)
+  t.equal(api.readers(), 5, 'each has one connection')
+  for (const page of pages) await saying(page, '.crowd', '5 live connections')
+  await pages.pop()?.close()
+  for (const page of pages) await until('no word of it', async () => (await textOf(page, '.crowd')) === '')
+  await Promise.all(pages.map(page => page.close()))
 })
 
 t.test('keys: filter, go through the rows, open, and up again; the address keeps the view', async t => {

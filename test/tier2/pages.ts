@@ -126,6 +126,21 @@ t.test('a page that was offline shows what happened meanwhile', async t => {
   await sameRows(app.page, shop, 1)
 })
 
+t.test('more tabs than a browser has connections: each shows what is, once it is looked at', async t => {
+  const shop = await open(t, 'tabs')
+  await shop.apply(webService(), webDeployment('web:1'))
+  const tabs: Visit[] = []
+  for (let n = 0; n < 7; n += 1) tabs.push(await visit(t, '#/apps/tabs/web', 'tab'))
+  await shop.scale(1)
+  await shop.settled('one pod', ({ status }) => status.replicas === 1)
+  for (const { page, saying } of tabs) {
+    await page.bringToFront()
+    await saying('.top [data-state]', 'Live')
+    await sameRows(page, shop, 1)
+    t.ok(await isSamePage(page), 'it was not loaded anew')
+  }
+})
+
 async function startReplica(): Promise<Replica> {
   const replica = await start({ SPA_CONSOLE_PORT: String(port) })
   await until('its console', () =>
@@ -144,9 +159,9 @@ interface Visit {
   saying(selector: string, words: string): Promise<void>
 }
 
-/** A tab that has shown the fleet, with a mark that it loses when it is loaded anew. */
-async function visit(t: Test, address: string): Promise<Visit> {
-  const page = await browser.newPage()
+/** A page in a window of its own, so that none hides another, with a mark that it loses when it is loaded anew. */
+async function visit(t: Test, address: string, type: 'window' | 'tab' = 'window'): Promise<Visit> {
+  const page = await browser.newPage({ type })
   t.teardown(() => page.close())
   const complaints: string[] = []
   page.on('console', message => complaints.push(`${message.type()}: ${message.text()}`))

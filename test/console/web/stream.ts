@@ -153,6 +153,49 @@ t.test(
   },
 )
 
+t.test(
+  'where connections are scarce, a hidden one rests at once, and one that is looked at never',
+  async t => {
+    const world = createWorld()
+    const { states } = open(world)
+    world.source().say('{"type":"reset","payload":{}}')
+    world.crowd(5)
+    t.equal(states.at(-1), 'live')
+    world.hide(true)
+    world.pass(0)
+    t.equal(states.at(-1), 'asleep')
+    world.online(true)
+    t.equal(states.at(-1), 'asleep', 'nobody looks yet')
+    world.hide(false)
+    world.source().say('{"type":"reset","payload":{}}')
+    t.equal(states.at(-1), 'live')
+    world.crowd(4)
+    world.hide(true)
+    world.pass(1_000)
+    t.equal(states.at(-1), 'live')
+    world.crowd(5)
+    t.equal(states.at(-1), 'asleep')
+    t.equal(world.source().isClosed, true)
+    t.equal(world.joined(), 0)
+  },
+)
+
+t.test('a tab that is opened behind another rests after a minute, too', async t => {
+  const world = createWorld()
+  world.hide(true)
+  const { states, stream } = open(world)
+  world.source().say('{"type":"reset","payload":{}}')
+  t.equal(world.joined(), 1)
+  world.source().say('{"type":"heartbeat","payload":{}}')
+  world.pass(30_000)
+  world.source().say('{"type":"heartbeat","payload":{}}')
+  world.pass(30_000)
+  t.equal(states.at(-1), 'asleep')
+  stream.close()
+  t.equal(world.timers(), 0)
+  t.equal(world.joined(), 0)
+})
+
 t.test('offline it waits for the network, and a page put away closes', async t => {
   const world = createWorld()
   const { states, stream } = open(world)
@@ -224,6 +267,8 @@ function createWorld({ status = 503 } = {}) {
   let listeners: { type: string; run: () => void }[] = []
   let isHidden = false
   let isOnline = true
+  let isCrowded = false
+  let joined = 0
   const emit = (type: string) => {
     for (const { type: of, run } of listeners) if (of === type) run()
   }
@@ -237,6 +282,11 @@ function createWorld({ status = 503 } = {}) {
       isHidden = hidden
       emit('visibilitychange')
     },
+    crowd(streams: number) {
+      isCrowded = streams >= 5
+      emit('crowd')
+    },
+    joined: () => joined,
     online(online: boolean) {
       isOnline = online
       emit(online ? 'online' : 'offline')
@@ -271,6 +321,15 @@ function createWorld({ status = 503 } = {}) {
     },
     isHidden: () => isHidden,
     isOnline: () => isOnline,
+    isCrowded: () => isCrowded,
+    join() {
+      joined += 1
+      let isIn = true
+      return () => {
+        if (isIn) joined -= 1
+        isIn = false
+      }
+    },
     listen(type: string, run: () => void) {
       const listener = { type, run }
       listeners.push(listener)

@@ -3,6 +3,7 @@
 import type { ConsoleApp, ConsoleEvent, ConsoleInstance } from '../../../../protocol/console.ts'
 import { apiUrl } from './address.ts'
 import { announcement, summary } from './announce.ts'
+import { crowd, crowdedFrom } from './crowd.ts'
 import type { Change } from './fleet.ts'
 import { createFleet } from './fleet.ts'
 import { openStream } from './stream.ts'
@@ -22,6 +23,8 @@ class Live {
   now = $state(Date.now())
   /** What a screen reader is to be told. */
   said = $state('')
+  /** How many pages are live in this browser, where they are so many that the next one may not load; else 0. */
+  crowd = $state(0)
   /** Another version of the console is served than the one this page came with. */
   isOutdated = $state(false)
 
@@ -38,7 +41,10 @@ class Live {
 
   /** Starts it; returns what ends it. */
   start = (): (() => void) => {
-    const ticking = setInterval(() => (this.now = Date.now()), 1_000)
+    const ticking = setInterval(() => {
+      this.now = Date.now()
+      this.crowd = crowd.count() >= crowdedFrom ? crowd.count() : 0
+    }, 1_000)
     this.#stream = openStream(apiUrl('events'), {
       onEvent: event => this.#receive(event as ConsoleEvent),
       onState: state => (this.connection = state),

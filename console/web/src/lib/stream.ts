@@ -1,5 +1,8 @@
 // One connection for Server-Sent Events. The browser's own EventSource reconnects after a drop, and gives up for good after any answer that
-// is not a stream; what it does not do is here: back off, stop where it is not let in, notice silence, rest while nobody looks.
+// is not a stream; what it does not do is here: back off, stop where it is not let in, notice silence, rest while nobody looks (after a minute, or
+// at once where connections are scarce).
+
+import { crowd, crowdedFrom } from './crowd.ts'
 
 export type StreamState =
   | { kind: 'connecting' }
@@ -48,7 +51,11 @@ export interface World {
   after(ms: number, run: () => void): () => void
   isHidden(): boolean
   isOnline(): boolean
-  /** Of document and window: visibilitychange, pagehide, pageshow, online, offline. Returns what stops listening. */
+  /** There are so many streams that another tab might not come through. */
+  isCrowded(): boolean
+  /** Counts a stream as open; returns what takes it back. */
+  join(): () => void
+  /** `crowd`: there are more streams, or less. Of document and window: visibilitychange, pagehide, pageshow, online, offline. Returns what stops listening. */
   listen(type: string, run: () => void): () => void
 }
 
@@ -74,22 +81,24 @@ export function openStream(
   let wait = idle
   let watchdog = idle
   let rest = idle
+  let leave = idle
   let state: StreamState | undefined
   const stops = [
     world.listen('offline', () => hangUp({ kind: 'offline' })),
     world.listen('online', wake),
     world.listen('pagehide', () => hangUp({ kind: 'asleep' })),
     world.listen('pageshow', wake),
+    world.listen('crowd', () => {
+      if (world.isCrowded()) goToRest()
+    }),
     world.listen('visibilitychange', () => {
-      rest()
-      if (!world.isHidden()) return wake()
-      rest = world.after(restMs, () => {
-        if (world.isHidden()) hangUp({ kind: 'asleep' })
-      })
+      restSoon()
+      wake()
     }),
   ]
   if (world.isOnline()) dial()
   else hangUp({ kind: 'offline' })
+  restSoon() // a tab may be opened behind another
 
   return {
     retry() {
@@ -104,6 +113,7 @@ export function openStream(
     hangUp({ kind: 'connecting' })
     const mine = world.open(url)
     source = mine
+    leave = world.join()
     mine.addEventListener('message', ({ data }) => {
       if (source === mine) receive(data)
     })
@@ -153,26 +163,39 @@ export function openStream(
   }
 
   function wake(): void {
-    if (isOver || source || !world.isOnline() || state?.kind === 'refused') return
+    if (isOver || source || world.isHidden() || !world.isOnline() || state?.kind === 'refused') return
     failures = 0
     dial()
+  }
+
+  function restSoon(): void {
+    rest()
+    if (world.isHidden()) rest = world.after(world.isCrowded() ? 0 : restMs, goToRest)
+  }
+
+  function goToRest(): void {
+    if (world.isHidden()) hangUp({ kind: 'asleep' })
   }
 
   function hangUp(next: StreamState): void {
     if (isOver) return
     wait()
     watchdog()
+    drop()
+    show(next)
+  }
+
+  function drop(): void {
     source?.close()
     source = undefined
-    show(next)
+    leave()
   }
 
   function end(last: StreamState | undefined): void {
     if (last) hangUp(last)
     isOver = true
     for (const stop of [...stops, wait, watchdog, rest]) stop()
-    source?.close()
-    source = undefined
+    drop()
   }
 
   function show(next: StreamState): void {
@@ -224,7 +247,10 @@ const browser: World = {
   },
   isHidden: () => document.hidden,
   isOnline: () => navigator.onLine,
+  isCrowded: () => crowd.count() >= crowdedFrom,
+  join: () => crowd.join(),
   listen(type, run) {
+    if (type === 'crowd') return crowd.listen(run)
     const target = type === 'visibilitychange' ? document : window
     target.addEventListener(type, run)
     return () => target.removeEventListener(type, run)
