@@ -76,7 +76,7 @@ export interface ContainerStatus {
   imageID: string
   /** RFC 3339 by the node's clock; '' while the container is not running. An init container has been. */
   startedAt: string
-  /** Why it is not running: `ImagePullBackOff`, `CrashLoopBackOff`, `ContainerCreating`; '' while it is, or was. */
+  /** Why it is not running: `ImagePullBackOff`, `CrashLoopBackOff`, `ContainerCreating`, or how it failed: `Error`, `OOMKilled`; '' while it is, or was. */
   waiting: string
   /** What is said of that: `back-off 10s restarting failed container …`. */
   message: string
@@ -204,13 +204,27 @@ function parseContainerStatus(
   started: ('running' | 'terminated')[],
 ): ContainerStatus {
   const times = started.map(kind => string(object(object(state)[kind]).startedAt))
+  const { reason, message } = notRunning(object(state))
   return {
     name: string(name),
     imageID: string(imageID),
     startedAt: times.find(time => time !== '') ?? '',
-    waiting: string(object(object(state).waiting).reason),
-    message: string(object(object(state).waiting).message),
+    waiting: reason,
+    message,
     restarts: number(restartCount),
+  }
+}
+
+/** Between its end and the next back-off a container that fails does not wait, and does not run. */
+function notRunning({ waiting, terminated }: Raw): { reason: string; message: string } {
+  if (!isObject(terminated) || number(terminated.exitCode) === 0) {
+    const { reason, message } = object(waiting)
+    return { reason: string(reason), message: string(message) }
+  }
+  const { reason, message, exitCode } = terminated
+  return {
+    reason: string(reason) || 'Error',
+    message: string(message) || `ended with exit code ${number(exitCode)}`,
   }
 }
 

@@ -116,6 +116,12 @@ t.test('the phase of a pod', async t => {
     [{}, 'ready', ''],
     [{ terminating: true }, 'terminating', ''],
     [
+      { ready: false, state: { terminated: { exitCode: 3, reason: 'Error' } } },
+      'failing',
+      'Error: ended with exit code 3',
+    ],
+    [{ ready: false, state: { terminated: { exitCode: 0, reason: 'Completed' } } }, 'starting', ''],
+    [
       { ready: false, state: backOff },
       'failing',
       'ImagePullBackOff: Back-off pulling image "registry/web:2"',
