@@ -10,6 +10,13 @@ import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 type Headers = Record<string, string>
 
 /**
+ * The name of the client's script is fixed, so it is asked for anew with each page. But a page does not wait for that where the browser has had it within
+ * 30 days (RFC 5861 §3): the request may fall into the moment at which a pod goes, just after a rollout, and a page without its client hears nothing until
+ * it is loaded again. After an update the next page but one has the new one. Browsers that do not know the directive ask first.
+ */
+const clientCaching = 'max-age=0, stale-while-revalidate=2592000'
+
+/**
  * Registers every path, by its last directory; WebSockets go elsewhere. `version` takes what the query says of the page, `<Deployment>-<hash>`,
  * and returns the JSON text of the state, or undefined while none is known. `events` answers with the event stream.
  */
@@ -49,9 +56,8 @@ export function serveResources(
     send(res, req, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }, body)
   }
 
-  /** `no-cache` because the name is fixed: after an update the next page load has the new one. */
   function sendClient(res: HttpResponse, req: HttpRequest): void {
-    const caching = { 'Cache-Control': 'no-cache', ETag: etag }
+    const caching = { 'Cache-Control': clientCaching, ETag: etag }
     if (!names(req.getHeader('if-none-match'), etag)) {
       return send(res, req, { 'Content-Type': 'text/javascript; charset=utf-8', ...caching }, clientScript)
     }

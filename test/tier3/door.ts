@@ -7,6 +7,7 @@ import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
+import { path } from '../../protocol/names.ts'
 import { run } from '../cluster/process.ts'
 import { createCertificate } from '../tls.ts'
 import type { Pod } from './pod.ts'
@@ -27,6 +28,8 @@ export interface Door {
   sockets: Pod
   /** Answers a document in a pod's place, as a cache on the way does; returns false when it has none. */
   cache: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
+  /** The connection of who asks for the client's script ends without an answer, as at a pod that is going. */
+  isScriptLost: boolean
   /** How many documents were asked for, by pages that look what they would be served as well. */
   readonly documentsAsked: number
   /** Ends what is open and lets nobody in, until told otherwise. */
@@ -41,8 +44,9 @@ export async function openDoor(t: Test, pod: Pod): Promise<Door> {
   const answer: RequestListener = (request, response) => {
     const isDocument = !isOurs(request)
     if (isDocument && request.headers.accept?.includes('text/html')) documentsAsked += 1
-    if (isDocument && door.cache?.(request, response)) return
-    forward(isDocument ? door.documents : door.sockets, request, response)
+    if (door.isScriptLost && request.url?.includes(path.client)) request.socket.destroy()
+    else if (!isDocument || !door.cache?.(request, response))
+      forward(isDocument ? door.documents : door.sockets, request, response)
   }
   const { key, cert } = createCertificate()
   const insecure = await withAddress(t)
@@ -73,6 +77,7 @@ export async function openDoor(t: Test, pod: Pod): Promise<Door> {
     documents: pod,
     sockets: pod,
     cache: undefined,
+    isScriptLost: false,
     get documentsAsked() {
       return documentsAsked
     },

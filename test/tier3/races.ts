@@ -289,6 +289,34 @@ race('n: a duplicated tab has spent what its original had', async ({ old, young,
   })
 })
 
+race('the new document comes, the script that it names does not', async ({ old, young, door, each }) => {
+  for (const pod of [old, young]) pod.feed(state(a, 1, 'ready'))
+  const tabs = await each(tab => hears(tab, 1), 'auto')
+  door.isScriptLost = true
+  door.documents = door.sockets = young
+  for (const pod of [old, young]) pod.feed(state(b, 2, 'ready'))
+  await tabs(async ({ t, tab, engine }) => {
+    await until('the new version', async () => (await tab.version()) === 'b')
+    // An automated WebKit keeps no files from one page to the next: what happens to it happens to a tab that comes for the first time.
+    if (engine === 'webkit') {
+      await until('the failure', async () => (await tab.told()).includes('failed'))
+      const failure = (await tab.notes()).find(({ what }) => what === 'failed')
+      t.match(failure?.why, /__spa\/client\.js$/)
+      t.equal(await tab.page.evaluate(() => 'spaReloader' in window), false)
+    } else {
+      await hears(tab, 2)
+      t.match(await tab.state(), { status: 'current', connection: 'open' })
+      t.same(await tab.told(), ['updated'])
+    }
+  })
+  door.isScriptLost = false
+  await tabs(async ({ t, tab }) => {
+    await tab.page.goto(`${door.url.loopback}?auto`)
+    await hears(tab, 2)
+    t.equal((await tab.state()).status, 'current')
+  })
+})
+
 interface Race {
   /** Of version a and of b. The door leads to the old one. */
   old: Pod

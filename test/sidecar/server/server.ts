@@ -364,17 +364,18 @@ t.test('the state can be asked for without a WebSocket', async t => {
   t.match(state(body), { serial: 31, spread_ms: 0 })
 })
 
-t.test('the script is revalidated by its ETag', async t => {
+t.test('the script is revalidated by its ETag, and no page waits for that', async t => {
   const { get } = await setUp(t)
   const whole = await get('/__spa/client.js')
-  t.match(whole, { status: 200, body: clientScript, headers: { 'cache-control': 'no-cache' } })
+  const caching = { 'cache-control': 'max-age=0, stale-while-revalidate=2592000' }
+  t.match(whole, { status: 200, body: clientScript, headers: caching })
   t.equal(whole.headers['content-type'], 'text/javascript; charset=utf-8')
   t.equal(whole.headers['content-length'], `${Buffer.byteLength(clientScript)}`)
   const etag = whole.headers.etag!
   t.match(etag, /^"[\w-]+"$/)
   for (const value of [etag, `W/${etag}`, `"a", ${etag}`, '*']) {
     const { status, body, headers } = await get('/__spa/client.js', 'GET', { 'If-None-Match': value })
-    t.match({ status, body, etag: headers.etag }, { status: 304, body: '', etag })
+    t.match({ status, body, headers }, { status: 304, body: '', headers: { ...caching, etag } })
   }
   t.equal((await get('/__spa/client.js', 'GET', { 'If-None-Match': '"a"' })).status, 200)
 })
