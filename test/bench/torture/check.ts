@@ -50,6 +50,17 @@ t.test('a miss: back from the back/forward cache, still on the old version', asy
   t.equal(check(logOf(rollout, [visit])).missed.length, 1)
 })
 
+t.test('a miss: the script of the client never came, which is no excuse', async t => {
+  const log = logOf(rollout, [tab([load(1, 'one'), note(1.1, 'failed', 'one')])])
+  t.equal(check(log).missed.length, 1)
+  const heard = [load(1, 'one'), update(21, 'one', 'two', 2), note(22, 'failed', 'one')]
+  t.match(
+    counts(logOf(rollout, [tab(heard)])),
+    { told: 1, missed: 0, false: 0 },
+    'another one takes nothing back',
+  )
+})
+
 t.test('nobody is missed who is not there', async t => {
   const visits = [
     tab([load(1, 'one')], { until: at(12) }),
