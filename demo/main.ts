@@ -1,4 +1,5 @@
-// npm run demo [-- --check]: a small cluster in one process, the sample app, and either keys to roll out with or a check of four rollouts.
+// npm run demo [-- --check [seconds]]: a small cluster in one process, the sample app, and either keys to roll out with or a check of four
+// rollouts, which fails when it takes longer than that.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,14 +11,13 @@ import type { DemoCluster } from './cluster.ts'
 import { readKeys } from './keys.ts'
 import { createStory } from './story.ts'
 
-const checkMs = 28_000
 const keptLines = 40
 const bundles = ['webhook.js', 'sidecar.js', 'drain.js', 'client.js']
 
 const root = fileURLToPath(new URL('..', import.meta.url)) // of demo/ as of dist/
-const [flag, ...more] = process.argv.slice(2)
-if ((flag !== undefined && flag !== '--check') || more.length > 0) {
-  console.error('usage: npm run demo [-- --check]')
+const [flag, seconds = '28', ...more] = process.argv.slice(2)
+if ((flag !== undefined && flag !== '--check') || !(Number(seconds) > 0) || more.length > 0) {
+  console.error('usage: npm run demo [-- --check [seconds]]')
   process.exit(2)
 }
 const missing = bundles.map(file => join(root, 'dist', file)).filter(file => !existsSync(file))
@@ -32,7 +32,7 @@ async function runCheck(): Promise<void> {
   const ending = new AbortController()
   const end = (why: string) => ending.abort(new Error(why))
   const { signal } = ending
-  const timer = setTimeout(end, checkMs, `${checkMs / 1000} s are over`)
+  const timer = setTimeout(end, Number(seconds) * 1_000, `${seconds} s are over`)
   onSignal(end)
   const told: string[] = []
   const story = createStory(line => void (told.push(line) > keptLines && told.shift()))

@@ -35,10 +35,10 @@ export interface Webhook extends Process {
   ca: string
 }
 
-const limitMs = 15_000
+const limitMs = 60_000 // it takes two; a machine may have much else to do
 const askMs = 30
 
-/** Resolves when it is ready. Rejects when it ends before that, or takes longer than 15 s. */
+/** Resolves when it is ready. Rejects when it ends before that, or takes longer than that. */
 export async function startWebhook(options: WebhookOptions): Promise<Webhook> {
   const { file, dir, port, consolePort, ports, url, api, onLine } = options
   const kubeConfigFile = join(dir, 'kubeconfig')

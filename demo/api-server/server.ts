@@ -51,7 +51,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   })
   const requests = createRequests({ store, resources, admission })
   const stopCollecting = collectGarbage(store, resources, requests.remove)
-  const server = createServer((req, res) => void handle(req, res))
+  // With Node's own 5 s a client that was held up sends on a connection that ends just then; a real one keeps them longer too.
+  const server = createServer({ keepAliveTimeout: 95_000 }, (req, res) => void handle(req, res))
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close }
