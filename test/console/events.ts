@@ -119,7 +119,8 @@ t.test('when nobody has looked for a while, all is forgotten, and worked out aga
   const first = await openStream(opened.console.port, '/api/events')
   const ready = await first.until(({ type }) => type === 'ready')
   first.close()
-  await sleep(100)
+  while (opened.console.streams() > 0) await sleep(5)
+  await sleep(50) // timers of one process run in their order
   change(opened, 5)
   const again = await openStream(opened.console.port, '/api/events', { 'Last-Event-ID': ready.id ?? '' })
   t.teardown(again.close)

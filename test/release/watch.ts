@@ -186,10 +186,10 @@ t.test('a server that has gone silent is left', async t => {
 })
 
 t.test('anything that comes keeps a watch alive', async t => {
-  const { server, changes, logged, end } = await start(t, { silenceMs: 1000 })
+  const { server, changes, logged, end } = await start(t, { silenceMs: 2_500 })
   const { res } = await listed(server, [])
-  for (let version = 11; version < 19; version++) {
-    await new Promise(resolve => setTimeout(resolve, 150))
+  for (let version = 11; version < 20; version++) {
+    await new Promise(resolve => setTimeout(resolve, 350)) // 2.8 s between the first and the last, each far below the limit
     res.write(event('BOOKMARK', { metadata: { resourceVersion: String(version) } }))
   }
   res.write(event('ADDED', thing('one', 20)))

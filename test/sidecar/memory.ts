@@ -155,14 +155,9 @@ t.test('those on whom the most waits are cut, tunnels too, and the others go on'
     const slow = dial()
     slow.socket.pause()
     slow.write(request)
-    while (app.sockets.at(-1)!.socket.writableLength === 0 || app.sockets.at(-1)!.text() === '')
+    // What the kernel holds is not ours: it takes a while until something waits in the front.
+    for (const before = front.counters.shed; front.counters.shed === before; front.shed(1))
       await new Promise(resolve => setTimeout(resolve, 10))
-    // What the kernel holds is not ours: our own part has filled too when no more leaves the app.
-    for (let before = -1; before !== app.sockets.at(-1)!.socket.writableLength;) {
-      before = app.sockets.at(-1)!.socket.writableLength
-      await new Promise(resolve => setTimeout(resolve, 150))
-    }
-    front.shed(1)
     slow.socket.resume()
     await slow.ended // libuv tells its reader of an end where the kernel had a reset behind the last bytes
     t.ok(slow.bytes().length < 16 * MiB, 'it is cut in the middle')

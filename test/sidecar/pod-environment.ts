@@ -2,6 +2,11 @@
 
 import { join } from 'node:path'
 
+/** An address of loopback for a pod of this process: no other test that runs at the same time has it. */
+export function podAddress(pod: number): string {
+  return `127.${20 + pod}.${(process.pid >> 8) & 255}.${process.pid & 255}`
+}
+
 /** Takes the folder for its sockets, in which `pod` is its volume, the pod's address, and the app's port. */
 export function podEnvironment(dir: string, address: string, appPort: number): Record<string, string> {
   return {

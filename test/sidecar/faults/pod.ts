@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import { bundle } from '../bundle.ts'
-import { podEnvironment } from '../pod-environment.ts'
+import { podAddress, podEnvironment } from '../pod-environment.ts'
 import { runDir } from '../run-dir.ts'
 import { releaseState } from '../state.ts'
 import { createVolume } from '../volume.ts'
@@ -31,7 +31,7 @@ export async function startPod(
 ) {
   const dist = t.testdir({ 'client.js': 'export {}\n' })
   await bundle(dist, { sidecar: 'sidecar/main.ts' })
-  const address = `127.${20 + (process.pid % 200)}.${(process.pid >> 8) & 255}.${200 + ++pods}`
+  const address = podAddress(++pods)
   const dir = runDir(t)
   createVolume(join(dir, 'pod')).write(JSON.stringify(releaseState({ serial: 1 })))
   const sockets = new Set<Socket>()

@@ -295,15 +295,19 @@ t.test('heartbeats come to our clients, not to those of the original', async t =
 })
 
 t.test('a tab that has reached its age is closed with 4001, a young one is not', async t => {
+  let now = performance.now()
+  t.intercept(performance, 'now', { value: () => now })
   const { server, tab } = await setUp(t, { maxAgeMs: 400 })
   const old = tab()
   await old.opened
-  await new Promise(resolve => setTimeout(resolve, 200))
+  now += 200
   const young = tab()
   await young.opened
+  now += 241 // each has 360 to 440
   t.equal((await old.closed).code, 4001)
   await young.pong()
   t.equal(server.tabs.count().tabs, 1)
+  now += 200
   t.equal((await young.closed).code, 4001)
   t.equal(server.tabs.counters.closedMaxAge, 2)
 })
@@ -339,7 +343,7 @@ t.test(
   },
 )
 
-t.test('more than 1,000 tabs are closed batch by batch', { timeout: 60_000 }, async t => {
+t.test('more than 1,000 tabs are closed batch by batch', async t => {
   const { server, tab } = await setUp(t, { maxTabs: 2_000 })
   const tabs: ReturnType<typeof tab>[] = []
   while (tabs.length < 1_050) {

@@ -11,7 +11,7 @@ import type { Test } from 'tap'
 import { freePort, startProgram } from '../../cluster/process.ts'
 import { until } from '../../cluster/wait.ts'
 import { bundle } from '../bundle.ts'
-import { podEnvironment } from '../pod-environment.ts'
+import { podAddress, podEnvironment } from '../pod-environment.ts'
 import { runDir } from '../run-dir.ts'
 import { releaseState } from '../state.ts'
 import { createVolume } from '../volume.ts'
@@ -72,7 +72,7 @@ t.test('at the end it still answers who comes, and asks everybody to go elsewher
 })
 
 t.test('behind the front its pages say what they are, and a missing asset stays missing', async t => {
-  const address = `127.${20 + (process.pid % 200)}.${(process.pid >> 8) & 255}.1`
+  const address = podAddress(1)
   const { port } = await startStatic(t, { SPA_LISTEN_ADDRESS: address })
   const dir = runDir(t)
   createVolume(join(dir, 'pod')).write(JSON.stringify(releaseState()))
