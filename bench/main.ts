@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util'
 import type { Host } from '../test/tier3/installation.ts'
 import { admission } from './admission.ts'
+import { fleet } from './fleet.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { notice } from './notice.ts'
@@ -26,6 +27,7 @@ const { values, positionals } = parseArgs({
 })
 const benches: Record<string, () => Promise<Record<string, unknown>>> = {
   admission,
+  fleet,
   latency,
   memory,
   notice: () => withEnds(notice),
