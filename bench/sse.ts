@@ -1,8 +1,9 @@
-// What 1,000 readers cost the console, and how soon the last of them hears what happened, at 100 events a second. The console runs in a process of its
-// own, over apps that are made up: what changes is told with the time of the change in it.
+// What 1,000 readers cost the console, and how soon the last of them hears what happened, at 100 events a second; and what is left of such who come and
+// vanish for a minute. The console runs in a process of its own, over apps that are made up: what changes is told with the time of the change in it.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,6 +17,7 @@ const apps = 100
 const tickMs = 100
 const appsPerTick = 10
 const seconds = 10
+const churnMs = 60_000
 const wrap = 1_000_000_000 // a time that fits where a number of replicas goes
 
 export async function sse() {
@@ -37,7 +39,9 @@ export async function sse() {
     await once(server, 'message') // all is changed
     await sleep(2_000)
     const whole = [...heard.values()].filter(({ count }) => count === clients)
-    for (const socket of [...sockets, ...first]) socket.destroy()
+    for (const socket of sockets) socket.destroy()
+    const churned = await churn(port, server.pid!)
+    for (const socket of first) socket.destroy()
     return {
       clients,
       events_per_s: rounded(whole.length / seconds),
@@ -45,6 +49,7 @@ export async function sse() {
       max_ms: rounded(Math.max(...whole.map(({ lastMs }) => lastMs)), 0),
       missed: heard.size - whole.length,
       bytes_per_client: Math.round((after - before) / clients),
+      ...churned,
       node: process.version,
     }
 
@@ -57,6 +62,41 @@ export async function sse() {
   } finally {
     server.kill('SIGKILL')
   }
+}
+
+/** 1,000 readers at a time, without a word at their end, again and again; twice, since what the first ones need stays with the heap. */
+async function churn(port: number, pid: number) {
+  await vanish(port, performance.now() + churnMs / 4)
+  await settled(pid)
+  const [bytes, files] = [proportionalBytes(pid), openFiles(pid)]
+  const churned = await vanish(port, performance.now() + churnMs)
+  await settled(pid)
+  return {
+    churned,
+    left_bytes: proportionalBytes(pid) - bytes,
+    left_files: openFiles(pid) - files,
+  }
+}
+
+/** Returns how many came. */
+async function vanish(port: number, until: number): Promise<number> {
+  let came = 0
+  while (performance.now() < until) {
+    const sockets = await Promise.all(Array.from({ length: clients }, () => read(port, () => {})))
+    came += sockets.length
+    for (const socket of sockets) socket.resetAndDestroy()
+  }
+  return came
+}
+
+/** Until no connection has gone for a second, and the heap has had its time. */
+async function settled(pid: number): Promise<void> {
+  for (let last = NaN; last !== openFiles(pid); await sleep(1_000)) last = openFiles(pid)
+  await sleep(10_000)
+}
+
+function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length
 }
 
 const nothing = () => Promise.reject(new Error('there is no API server'))
