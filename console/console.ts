@@ -6,6 +6,7 @@ import type { Log } from '../protocol/log.ts'
 import type { Api } from '../release/api.ts'
 import { createChannel } from './channel.ts'
 import type { Channel } from './channel.ts'
+import { eventsOf } from './deploy/events.ts'
 import { deploysOf, latestDeploys, oneDeploy } from './deploy/lists.ts'
 import { createLogs, endId, parseDeployId } from './deploy/logs.ts'
 import { createFleet } from './fleet.ts'
@@ -127,6 +128,11 @@ export async function openConsole(options: ConsoleOptions): Promise<Console> {
           if (app === undefined) sendText(response, 404, 'no such app')
           else sendJson(response, app)
         })
+      case 'app-events': {
+        const id = parseDeployId(`${route.id}@0`)
+        if (!id || !presentApp(source, id.namespace, id.name)) return sendText(response, 404, 'no such app')
+        return sendJson(response, JSON.stringify(await eventsOf(api, id)))
+      }
       case 'deploys': {
         const app = new URLSearchParams((request.url ?? '').split('?')[1]).get('app')
         const id = parseDeployId(`${app}@0`)

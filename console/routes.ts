@@ -3,7 +3,7 @@
 
 export type Route =
   | { name: 'events' | 'apps' | 'deploys' }
-  | { name: 'app' | 'deploy' | 'logs'; id: string }
+  | { name: 'app' | 'app-events' | 'deploy' | 'logs'; id: string }
   | { name: 'nothing' }
   | { name: 'page' }
 
@@ -16,15 +16,19 @@ export function routeOf(path: string): Route {
     return collection === 'events' || collection === 'apps' || collection === 'deploys'
       ? { name: collection }
       : { name: 'nothing' }
-  if (collection === 'apps') return one('app', rest)
+  if (collection === 'apps') {
+    const found = rest.endsWith(events) ? one('app-events', rest.slice(0, -events.length)) : undefined
+    return found?.name === 'app-events' ? found : one('app', rest) // an app may be called `events`
+  }
   if (collection !== 'deploys') return { name: 'nothing' }
   return rest.endsWith(logs) ? one('logs', rest.slice(0, -logs.length)) : one('deploy', rest)
 }
 
 const root = '/api/'
 const logs = '/logs'
+const events = '/events'
 
-function one(name: 'app' | 'deploy' | 'logs', encoded: string): Route {
+function one(name: 'app' | 'app-events' | 'deploy' | 'logs', encoded: string): Route {
   const id = decoded(encoded)
   return id !== undefined && /^[^/]+\/[^/]+$/.test(id) ? { name, id } : { name: 'nothing' }
 }

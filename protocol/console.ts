@@ -124,6 +124,9 @@ export interface DeployLogLine {
   count: number
 }
 
+/** GET /api/apps/:id/events: what Kubernetes and we said of the Deployment, its ReplicaSets and pods, newest first. Of a line that was seen several times `at` is the last. */
+export type ConsoleAppEvent = DeployLogLine
+
 /**
  * GET /api/events: `reset`, then `apps` and `instances` until the snapshot is whole, then `ready`; from then on what changes.
  * A connection that names an event that is still kept (Last-Event-ID) goes on from there without them.

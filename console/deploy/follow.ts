@@ -31,7 +31,7 @@ export async function readApp(
   return { rollout, sets: sets.flatMap(raw => parseSet(raw) ?? []) }
 }
 
-async function listAll(api: Api, path: string, query: Record<string, string>): Promise<unknown[]> {
+export async function listAll(api: Api, path: string, query: Record<string, string>): Promise<unknown[]> {
   const response = await api.request({ path, query })
   if (response.status !== 200) throw new Error(`${path}: ${refusal(response)}`)
   return list(object(response.body).items)

@@ -237,7 +237,7 @@ function isAbout({ kind, name, about }: EventFacts, { rollout, sets, set }: LogF
 }
 
 /** What a pod's own status tells as well has the id and the words that it has there. */
-function eventLine(event: EventFacts): Line {
+export function eventLine(event: EventFacts): Line {
   const { uid, kind, name, about, container, isWarning, reason, message, at, count } = event
   const line: Line = {
     id: `event/${uid}`,

@@ -9,6 +9,7 @@ import { extname, join, normalize } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import type {
   ConsoleApp,
+  ConsoleAppEvent,
   ConsoleDeploy,
   ConsoleEvent,
   ConsoleInstance,
@@ -22,6 +23,8 @@ export interface FakeApi {
   apps: Map<string, ConsoleApp>
   instances: Map<string, ConsoleInstance>
   deploys: Map<string, ConsoleDeploy>
+  /** By the id of the app. */
+  events: Map<string, ConsoleAppEvent[]>
   /** Keeps it, and tells it. */
   putApp(app: ConsoleApp): void
   putInstance(instance: ConsoleInstance): void
@@ -52,6 +55,7 @@ export async function startFakeApi(base = '/', port = 0): Promise<FakeApi> {
   const apps = new Map<string, ConsoleApp>()
   const instances = new Map<string, ConsoleInstance>()
   const deploys = new Map<string, ConsoleDeploy>()
+  const events = new Map<string, ConsoleAppEvent[]>()
   const logs = new Map<string, DeployLogLine[]>()
   const readers = new Set<ServerResponse>()
   const logReaders = new Map<string, Set<ServerResponse>>()
@@ -64,7 +68,7 @@ export async function startFakeApi(base = '/', port = 0): Promise<FakeApi> {
     if (!path.startsWith('api/')) return file(path, response)
     if (refused) return void response.writeHead(refused).end()
     const parts = path.split('/').slice(1).map(decodeURIComponent)
-    if (parts[0] === 'events') return events(response)
+    if (parts[0] === 'events') return fleet(response)
     if (parts[0] === 'deploys' && parts[2] === 'logs') return log(parts[1] ?? '', response)
     if (parts[0] === 'deploys' && parts.length === 1) {
       const app = searchParams.get('app')
@@ -73,6 +77,7 @@ export async function startFakeApi(base = '/', port = 0): Promise<FakeApi> {
         [...deploys.values()].filter(deploy => !app || deploy.app === app),
       )
     }
+    if (parts[0] === 'apps' && parts[2] === 'events') return json(response, events.get(parts[1] ?? '') ?? [])
     response.writeHead(404).end()
   })
   await once(server.listen(port, '127.0.0.1'), 'listening')
@@ -82,6 +87,7 @@ export async function startFakeApi(base = '/', port = 0): Promise<FakeApi> {
     apps,
     instances,
     deploys,
+    events,
     readers: () => readers.size,
     putApp(app) {
       apps.set(app.id, app)
@@ -120,7 +126,7 @@ export async function startFakeApi(base = '/', port = 0): Promise<FakeApi> {
     },
   }
 
-  function events(response: ServerResponse): void {
+  function fleet(response: ServerResponse): void {
     begin(response)
     readers.add(response)
     response.on('close', () => readers.delete(response))

@@ -240,12 +240,11 @@ export function openShop(api: FakeApi): void {
       'Waiting for deployment "web" rollout to finish: 2 old replicas are pending termination...',
     ],
   ]
-  api.say(
-    'shop/web@31',
-    story.map(([seconds, about, text, level = 'info', count = 1], n) =>
-      sampleLine(n, { at: at(seconds), about, text, level, count }),
-    ),
+  const lines = story.map(([seconds, about, text, level = 'info', count = 1], n) =>
+    sampleLine(n, { at: at(seconds), about, text, level, count }),
   )
+  api.say('shop/web@31', lines)
+  api.events.set('shop/web', lines.filter(({ about }) => about !== 'Deployment web').toReversed())
 
   function put(instance: ReturnType<typeof sampleInstance>): void {
     api.instances.set(instance.id, instance)

@@ -42,6 +42,7 @@ t.test('a rollout, one that fails, a rollback and a scale-up are seen without a 
   letGo()
   await fleet.saying(row, 'Ready')
   await app.saying('.deploys', 'Revision 2')
+  await app.saying('.events', 'Scaled up replica set web-')
   await app.saying('.message', 'successfully rolled out')
   await sameRows(app.page, shop, 2)
 
