@@ -188,9 +188,24 @@ function environment(plan: Plan, drainSec: number): Raw[] {
 
 /** The kubelet kills at the end of the grace period (30 s by default), so draining ends 5 s before. */
 function drainSecOf(pod: Raw): number {
+  return Math.max(1, graceSecOf(pod) - 5)
+}
+
+function graceSecOf(pod: Raw): number {
   const { terminationGracePeriodSeconds } = object(pod.spec)
-  const grace = typeof terminationGracePeriodSeconds === 'number' ? terminationGracePeriodSeconds : 30
-  return Math.max(1, grace - 5)
+  return typeof terminationGracePeriodSeconds === 'number' ? terminationGracePeriodSeconds : 30
+}
+
+const lingerSec = 3 // as long as the sidecar stays anyway (sidecar/drain), so the pod ends no later
+
+/**
+ * An app that ends as soon as it is told to refuses what is dialled until kube-proxy has followed, whatever stands before it. Undefined where it has a preStop, which
+ * then knows better; where its time would be short (the API server refuses a sleep beyond the grace period); and where draining is off.
+ */
+export function lifecycleOf(app: Raw, pod: Raw, { drainSec }: Settings): Raw | undefined {
+  const lifecycle = object(app.lifecycle)
+  if (lifecycle.preStop !== undefined || drainSec === 0 || graceSecOf(pod) < 5 + lingerSec) return undefined
+  return { ...lifecycle, preStop: { sleep: { seconds: lingerSec } } }
 }
 
 /**

@@ -133,6 +133,32 @@ t.test('how long to drain follows the grace period of the pod, unless it is conf
   t.same(drain(60, 0), { value: '0', preStop: false }, 'switched off, so there is nothing to wait for')
 })
 
+t.test(
+  'the app goes on for as long as the sidecar stays anyway, where it has no preStop of its own',
+  async t => {
+    const { pod, context } = readGolden('no-service')
+    const { patched } = admit(pod, context)
+    const lifecycle = (own: unknown, grace = 30, drainSec?: number) => {
+      const raw = structuredClone(pod)
+      const spec = object(raw.spec)
+      spec.terminationGracePeriodSeconds = grace
+      if (own !== undefined) list(spec.containers)[0]!.lifecycle = own
+      const { patched } = admit(raw, context, { ...settings, drainSec })
+      return list(object(patched.spec).containers)[0]!.lifecycle
+    }
+    const stays = { preStop: { sleep: { seconds: 3 } } }
+    t.same(lifecycle(undefined), stays)
+    const postStart = { exec: { command: ['/warm-up'] } }
+    t.same(lifecycle({ postStart }), { postStart, ...stays })
+    const own = { preStop: { exec: { command: ['/bye'] } } }
+    t.same(lifecycle(own), own)
+    t.same(lifecycle(undefined, 8), stays)
+    t.equal(lifecycle(undefined, 7), undefined, 'the app needs the rest of its grace period')
+    t.equal(lifecycle(undefined, 30, 0), undefined, 'draining is off')
+    t.same(admit(patched, context).patch, [])
+  },
+)
+
 function release() {
   return releaseState
 }
@@ -159,6 +185,7 @@ function without(pod: Raw): Raw {
   delete list(app?.ports)[0]?.containerPort
   delete object(object(app?.livenessProbe).httpGet).port
   delete object(object(app?.readinessProbe).httpGet).port
+  delete app?.lifecycle
   return rest
 }
 

@@ -138,9 +138,10 @@ function without(pod: Raw): Raw {
     )
   for (const { container } of containersOf(rest)) {
     for (const port of list(container.ports)) delete port.containerPort
-    if (container.name === 'shop')
-      for (const probe of ['livenessProbe', 'readinessProbe'])
-        delete object(object(container[probe]).httpGet).port
+    if (container.name !== 'shop') continue
+    delete container.lifecycle
+    for (const probe of ['livenessProbe', 'readinessProbe'])
+      delete object(object(container[probe]).httpGet).port
   }
   return rest
 }
