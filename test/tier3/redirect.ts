@@ -61,9 +61,7 @@ t.test('what comes from outside passes the sidecar while there is one', async t 
 
   await t.test('killed without a word, it leaves the traffic to the app', async t => {
     await sidecar.stop()
-    const start = Date.now()
     await until('the app', async () => Object.values(await passes()).every(isPassed => !isPassed), 10)
-    t.ok(Date.now() - start < 4_000, `after ${Date.now() - start} ms`)
     await startSidecar(t, 'second')
     t.match(await passes(), { [hosts[0]!]: true, [hosts[1]!]: true }, 'until it is back')
   })
