@@ -249,15 +249,28 @@ async function restarts(cluster: Cluster, namespace: string, name: string): Prom
   return status.containerStatuses?.find(container => container.name === name)?.restartCount ?? 0
 }
 
-/** Ends with the test. */
+/** Ends with the test. It dials until it has heard something: a connection may still be led to the pod of before, which has gone. */
 function openTab(t: { teardown(end: () => void): void }, url: string) {
-  const socket = new WebSocket(`${url}${path.prefix.slice(1)}${path.ws}`.replace('http', 'ws'), subprotocol)
   const states: HeardState[] = []
-  socket.on('message', data => {
-    const message = parseMessage((data as Buffer).toString())
-    if (message?.type === 'state') states.push(message)
+  let isClosed = false
+  let socket: WebSocket
+  dial()
+  t.teardown(() => {
+    isClosed = true
+    socket.terminate()
   })
-  socket.on('error', () => {}) // a pod that goes away
-  t.teardown(() => socket.terminate())
   return { state: () => states.at(-1), heard: () => states.length }
+
+  function dial(): void {
+    const address = `${url}${path.prefix.slice(1)}${path.ws}`.replace('http', 'ws')
+    socket = new WebSocket(address, subprotocol, { handshakeTimeout: 4_000 })
+    socket.on('message', data => {
+      const message = parseMessage((data as Buffer).toString())
+      if (message?.type === 'state') states.push(message)
+    })
+    socket.on('error', () => {}) // a pod that goes away
+    socket.on('close', () => {
+      if (!isClosed && states.length === 0) setTimeout(dial, 100)
+    })
+  }
 }
