@@ -116,7 +116,10 @@ export async function play(
         await versions.push(change.version, tag(number))
         return setTemplate({ containers: [{ name: 'web', image: `web:${tag(number)}` }] })
       case 'rollback':
-        await cluster.inNamespace(namespace, 'rollout undo deployment/web')
+        // Recreate makes the new ReplicaSet when the last pod of the old one has gone: until then there may be nothing to go back to.
+        await until('a rollout to go back from', () =>
+          cluster.inNamespace(namespace, 'rollout undo deployment/web'),
+        )
         return
       case 're-push':
         await versions.push(change.version, await currentTag())
