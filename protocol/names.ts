@@ -193,5 +193,11 @@ export const meta = { name: 'spa-version', id: 'data-id', state: 'data-state' } 
 /** `X-SPA-Missing: 1` on an asset's 404: the app does not have it, or sent a page in its place. */
 export const header = { missing: 'X-SPA-Missing' } as const
 
+/**
+ * In seconds, how long who is told to end goes on first. kube-proxy writes its rules about once a second: until it has, new connections come to the pod. Refused they are tried
+ * elsewhere at once, but where the pod's network has gone they hang for half a minute and more (seen).
+ */
+export const lingerSec = 3
+
 /** WebSocket close codes (RFC 6455 §7.4 and the private range). */
 export const closeCode = { draining: 1012, full: 1013, policy: 1008, maxAge: 4001 } as const

@@ -6,6 +6,7 @@ import {
   file,
   label,
   annotation,
+  lingerSec,
   redirectContainerName,
   sidecarEnv,
 } from '../protocol/names.ts'
@@ -196,11 +197,9 @@ function graceSecOf(pod: Raw): number {
   return typeof terminationGracePeriodSeconds === 'number' ? terminationGracePeriodSeconds : 30
 }
 
-const lingerSec = 3 // as long as the sidecar stays anyway (sidecar/drain), so the pod ends no later
-
 /**
- * An app that ends as soon as it is told to refuses what is dialled until kube-proxy has followed, whatever stands before it. Undefined where it has a preStop, which
- * then knows better; where its time would be short (the API server refuses a sleep beyond the grace period); and where draining is off.
+ * An app that ends as soon as it is told to refuses what is dialled until kube-proxy has followed, whatever stands before it. The sidecar stays as long anyway, so the pod
+ * ends no later. Undefined where the app has a preStop, which then knows better; where its time would be short (the API server refuses a sleep beyond the grace period); and where draining is off.
  */
 export function lifecycleOf(app: Raw, pod: Raw, { drainSec }: Settings): Raw | undefined {
   const lifecycle = object(app.lifecycle)

@@ -4,6 +4,7 @@
 
 import { setTimeout } from 'node:timers/promises'
 import type { Log } from '../../protocol/log.ts'
+import { lingerSec } from '../../protocol/names.ts'
 
 export interface DrainOptions {
   front: {
@@ -25,10 +26,6 @@ export interface DrainOptions {
   lingerMs?: number
 }
 
-// kube-proxy writes its rules about once a second. Until it has, new connections come to this pod: refused they are tried elsewhere
-// at once, but where the pod's network has gone they hang for half a minute and more (seen).
-const defaultLingerMs = 3_000
-
 export interface Drain {
   /** Begins draining. Resolves when preStop may return: the app has gone or the time is up. */
   begin(): Promise<void>
@@ -40,7 +37,7 @@ export interface Drain {
 }
 
 export function createDrain(options: DrainOptions): Drain {
-  const { front, server, drainMs, log, lookMs = 250, lingerMs = defaultLingerMs } = options
+  const { front, server, drainMs, log, lookMs = 250, lingerMs = lingerSec * 1_000 } = options
   let begun: { isOver: Promise<void>; hasAppGone: Promise<void>; hasLingered: Promise<void> } | undefined
   return { begin, end }
 

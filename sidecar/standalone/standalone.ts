@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../protocol/log.ts'
+import { lingerSec } from '../../protocol/names.ts'
 import { createApi } from '../../release/api.ts'
 import { createAdmin } from '../admin.ts'
 import { createAdoption } from '../adoption.ts'
@@ -24,8 +25,6 @@ export interface StandaloneOptions {
   version: string
   log: Log
 }
-
-const lingerMs = 3_000 // as sidecar/drain: kube-proxy still sends connections here for a while
 
 /** Starts everything; returns what ends it. Rejects when a variable is wrong, a port is taken or no cluster is configured. */
 export async function startStandalone({
@@ -90,7 +89,8 @@ export async function startStandalone({
   }
 
   async function end(): Promise<void> {
-    if (drainMs > 0) await Promise.race([Promise.all([server.drain(), sleep(lingerMs)]), sleep(drainMs)])
+    if (drainMs > 0)
+      await Promise.race([Promise.all([server.drain(), sleep(lingerSec * 1_000)]), sleep(drainMs)])
     await followed.close()
     api.close()
     adoption.close()

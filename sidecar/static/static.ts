@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { reason } from '../../protocol/log.ts'
 import type { Log } from '../../protocol/log.ts'
-import { staticEnv } from '../../protocol/names.ts'
+import { lingerSec, staticEnv } from '../../protocol/names.ts'
 import { createFiles } from '../../static/files.ts'
 import { readFolder } from '../../static/folder.ts'
 import { serve } from '../../static/serve.ts'
@@ -21,7 +21,6 @@ export interface StaticOptions {
 }
 
 const maxFiles = 20_000
-const lingerMs = 3_000 // as sidecar/drain: kube-proxy still sends connections here for a while
 
 const timeouts = {
   headersTimeout: 15_000,
@@ -63,7 +62,7 @@ export async function startStatic({
 
   /** Nobody comes any more, and everybody has what he asked for. */
   async function drained(): Promise<void> {
-    await sleep(lingerMs)
+    await sleep(lingerSec * 1_000)
     await new Promise(resolve => {
       server.close(resolve)
       server.closeIdleConnections()
