@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { annotation } from '../protocol/names.ts'
 import type { ReleaseState, Version, Why } from '../protocol/release.ts'
 import { versionContainers } from './app.ts'
-import { selects } from './objects.ts'
+import { deploymentBehind, selects } from './objects.ts'
 import type { Deployment, Pod, ReplicaSet, Service } from './objects.ts'
 import type { ReleaseRecord } from './record.ts'
 import { isReady } from './rollout.ts'
@@ -123,11 +123,9 @@ export function isOf(deployment: Pick<Deployment, 'name'>, pod: Pod): boolean {
   return !pod.finished && deploymentOf(pod) === deployment.name
 }
 
-/** By name, since a pod may arrive in our cache before its ReplicaSet: the controller names one `<Deployment>-<hash>`. */
+/** By name, since a pod may arrive in our cache before its ReplicaSet. */
 export function deploymentOf({ controller, hash }: Pod): string | undefined {
-  const end = `-${hash}`
-  if (controller?.kind !== 'ReplicaSet' || !controller.name.endsWith(end)) return undefined
-  return controller.name.slice(0, -end.length)
+  return controller?.kind === 'ReplicaSet' ? deploymentBehind(controller.name, hash) : undefined
 }
 
 /**

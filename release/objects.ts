@@ -149,6 +149,13 @@ export function parseDeployment(data: unknown): Deployment | undefined {
   }
 }
 
+/** Takes a ReplicaSet's name, and the `pod-template-hash` of its pods: the Deployment controller names one `<Deployment>-<hash>`. Undefined for others. */
+export function deploymentBehind(replicaSet: string, hash: string): string | undefined {
+  const end = `-${hash}`
+  if (hash === '' || !replicaSet.endsWith(end)) return undefined
+  return replicaSet.slice(0, -end.length) || undefined
+}
+
 export function parseReplicaSet(data: unknown): ReplicaSet | undefined {
   const meta = parseMeta(data)
   if (!meta || !isObject(data)) return undefined

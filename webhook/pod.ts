@@ -3,7 +3,7 @@
 
 import { containerName, label } from '../protocol/names.ts'
 import { isObject, isString } from '../protocol/release.ts'
-import { parsePodSpec } from '../release/objects.ts'
+import { deploymentBehind, parsePodSpec } from '../release/objects.ts'
 import type { PodSpec } from '../release/objects.ts'
 import { list, object, string } from '../release/raw.ts'
 import type { Raw } from '../release/raw.ts'
@@ -42,13 +42,11 @@ export function parseNewPod(raw: unknown): NewPod | undefined {
 }
 
 /**
- * The Deployment behind a pod, without asking the API server: its ReplicaSet is named `<Deployment>-<pod-template-hash>`.
+ * The Deployment behind a pod, by the name of its ReplicaSet, without asking the API server.
  * Undefined for other owners, and for ReplicaSets that nobody rolls out.
  */
 export function deploymentOf({ owner, labels }: Pick<NewPod, 'owner' | 'labels'>): string | undefined {
-  const suffix = `-${labels[label.podTemplateHash] ?? ''}`
-  if (suffix === '-' || !isReplicaSet(owner) || !owner.name.endsWith(suffix)) return undefined
-  return owner.name.slice(0, -suffix.length) || undefined
+  return isReplicaSet(owner) ? deploymentBehind(owner.name, labels[label.podTemplateHash] ?? '') : undefined
 }
 
 export function isReplicaSet(owner: NewPod['owner']): owner is NonNullable<NewPod['owner']> {
