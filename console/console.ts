@@ -8,7 +8,7 @@ import { createChannel } from './channel.ts'
 import type { Channel } from './channel.ts'
 import { eventsOf } from './deploy/events.ts'
 import { deploysOf, latestDeploys, oneDeploy } from './deploy/lists.ts'
-import { createLogs, endId, parseDeployId } from './deploy/logs.ts'
+import { createLogs, endId, parseAppId, parseDeployId } from './deploy/logs.ts'
 import { createFleet } from './fleet.ts'
 import { serve } from '../static/serve.ts'
 import { createFiles } from '../static/files.ts'
@@ -129,13 +129,13 @@ export async function openConsole(options: ConsoleOptions): Promise<Console> {
           else sendJson(response, app)
         })
       case 'app-events': {
-        const id = parseDeployId(`${route.id}@0`)
+        const id = parseAppId(route.id)
         if (!id || !presentApp(source, id.namespace, id.name)) return sendText(response, 404, 'no such app')
         return sendJson(response, JSON.stringify(await eventsOf(api, id)))
       }
       case 'deploys': {
         const app = new URLSearchParams((request.url ?? '').split('?')[1]).get('app')
-        const id = parseDeployId(`${app}@0`)
+        const id = app === null ? undefined : parseAppId(app)
         if (app !== null && !id) return sendText(response, 400, 'app must be namespace/name')
         const deploys = id ? await deploysOf(api, source, id) : await latestDeploys(api, source)
         return sendJson(response, JSON.stringify(deploys))

@@ -6,15 +6,12 @@ import { listAll } from './follow.ts'
 import { parseKubeEvent } from './facts.ts'
 import type { EventFacts } from './facts.ts'
 import { eventLine } from './log.ts'
-import type { DeployId } from './logs.ts'
+import type { AppId } from './logs.ts'
 
 const maxEvents = 100
 
 /** Newest first. Throws where they may not be read. */
-export async function eventsOf(
-  api: Api,
-  { namespace, name }: Pick<DeployId, 'namespace' | 'name'>,
-): Promise<ConsoleAppEvent[]> {
+export async function eventsOf(api: Api, { namespace, name }: AppId): Promise<ConsoleAppEvent[]> {
   const raw = await listAll(api, `/api/v1/namespaces/${namespace}/events`, {})
   return raw
     .flatMap(one => parseKubeEvent(one) ?? [])

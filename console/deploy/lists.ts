@@ -7,7 +7,7 @@ import type { Source } from '../source.ts'
 import { presentApp } from '../present.ts'
 import { describeDeploys, findDeploy } from './deploys.ts'
 import { readApp } from './follow.ts'
-import type { DeployId } from './logs.ts'
+import type { AppId, DeployId } from './logs.ts'
 
 const maxApps = 20 // each one costs two requests
 const maxParallel = 4
@@ -28,7 +28,7 @@ export async function latestDeploys(api: Api, source: Source): Promise<ConsoleDe
 export async function deploysOf(
   api: Api,
   source: Source,
-  { namespace, name }: Pick<DeployId, 'namespace' | 'name'>,
+  { namespace, name }: AppId,
 ): Promise<ConsoleDeploy[]> {
   const present = presentApp(source, namespace, name)
   const read = present && (await readApp(api, namespace, name))

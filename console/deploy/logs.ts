@@ -25,9 +25,12 @@ export interface LogsOptions {
   limits?: Partial<Limits>
 }
 
-export interface DeployId {
+export interface AppId {
   namespace: string
   name: string
+}
+
+export interface DeployId extends AppId {
   revision: number
 }
 
@@ -80,6 +83,12 @@ export function createLogs(options: LogsOptions): Logs {
 export function parseDeployId(text: string): DeployId | undefined {
   const [, namespace, name, revision] = /^([^/@]+)\/([^/@]+)@(\d{1,9})$/.exec(text) ?? []
   return namespace && name ? { namespace, name, revision: Number(revision) } : undefined
+}
+
+/** Takes `namespace/name`. */
+export function parseAppId(text: string): AppId | undefined {
+  const [, namespace, name] = /^([^/@]+)\/([^/@]+)$/.exec(text) ?? []
+  return namespace && name ? { namespace, name } : undefined
 }
 
 function formatId({ namespace, name, revision }: DeployId): string {
