@@ -5,28 +5,20 @@
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'puppeteer-core'
-import { openConsole } from '../console/console.ts'
 import { launchProgram } from '../test/browsers/puppeteer.ts'
 import { createWorld, deployment, pod, replicaSet } from '../test/console/fixtures/cluster.ts'
+import { openMadeUp, tenTimesASecond } from './console.ts'
 import { rounded } from './figures.ts'
 
 const apps = 500
 const podsOfApp = 10
-const tickMs = 100
 const appsPerTick = 12
 const seconds = 20
 const longMs = 100
 
 export async function fleet() {
   const { world, change } = createFleet()
-  const server = await openConsole({
-    api: { request: nothing, stream: nothing, close: () => {} },
-    source: world.source,
-    port: 0,
-    hosts: [],
-    version: 'bench',
-    log: () => {},
-  })
+  const server = await openMadeUp(world)
   const browser = await launchProgram('chromium')
   const page = await browser.newPage()
   await page.setViewport({ width: 1_280, height: 900 })
@@ -36,12 +28,8 @@ export async function fleet() {
   await page.tracing.start({
     categories: ['toplevel', 'disabled-by-default-devtools.timeline', '__metadata'],
   })
-  const start = performance.now()
-  const scrolling = scroll(page, start + seconds * 1_000)
-  for (let tick = 0; tick < (seconds * 1_000) / tickMs; tick += 1) {
-    for (const name of change(tick)) server.moved('shop', name)
-    await sleep(Math.max(0, start + (tick + 1) * tickMs - performance.now()))
-  }
+  const scrolling = scroll(page, performance.now() + seconds * 1_000)
+  await tenTimesASecond(seconds, tick => change(tick).forEach(name => server.moved('shop', name)))
   await scrolling
   const tasks = mainTasks((await page.tracing.stop()) ?? new Uint8Array(), new URL(page.url()).origin)
   await browser.close()
@@ -58,8 +46,6 @@ export async function fleet() {
     node: process.version,
   }
 }
-
-const nothing = () => Promise.reject(new Error('there is no API server'))
 
 function createFleet() {
   const world = createWorld()

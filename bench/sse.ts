@@ -7,14 +7,13 @@ import { readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openConsole } from '../console/console.ts'
+import { openMadeUp, tenTimesASecond } from './console.ts'
 import { createWorld, deployment } from '../test/console/fixtures/cluster.ts'
 import { median, rounded } from './figures.ts'
 import { proportionalBytes } from './processes.ts'
 
 const clients = 1_000
 const apps = 100
-const tickMs = 100
 const appsPerTick = 10
 const seconds = 10
 const churnMs = 60_000
@@ -99,32 +98,21 @@ function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length
 }
 
-const nothing = () => Promise.reject(new Error('there is no API server'))
-
 /** The other process: tells its port, and begins to change apps when it is told to. */
 export async function serveSse(): Promise<void> {
   const world = createWorld()
   const names = Array.from({ length: apps }, (_, index) => `app-${index}`)
   for (const name of names) world.deployments.set(name, deployment({ name }))
-  const console = await openConsole({
-    api: { request: nothing, stream: nothing, close: () => {} },
-    source: world.source,
-    port: 0,
-    hosts: [],
-    version: 'bench',
-    log: () => {},
-  })
+  const console = await openMadeUp(world)
   process.send?.(console.port)
   await once(process, 'message')
-  const start = performance.now()
-  for (let tick = 0; tick < (seconds * 1_000) / tickMs; tick++) {
+  await tenTimesASecond(seconds, tick => {
     for (let i = 0; i < appsPerTick; i++) {
       const name = names[(tick * appsPerTick + i) % apps]!
       world.deployments.set(name, deployment({ name, replicas: Date.now() % wrap }))
       console.moved('shop', name)
     }
-    await sleep(Math.max(0, start + (tick + 1) * tickMs - performance.now()))
-  }
+  })
   process.send?.('changed')
   await once(process, 'disconnect')
 }
