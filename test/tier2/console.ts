@@ -4,13 +4,12 @@ import t from 'tap'
 import { label } from '../../protocol/names.ts'
 import { freePort } from '../cluster/process.ts'
 import { until } from '../cluster/wait.ts'
-import type { Pod } from '../cluster/fake-kubelet.ts'
 import { openStream } from '../console/fixtures/stream.ts'
 import type { Stream, Told } from '../console/fixtures/stream.ts'
 import { webDeployment, webService } from './installation.ts'
 import { installReplicas } from './replicas.ts'
 import type { Replica } from './replicas.ts'
-import { sayWaiting } from './shop.ts'
+import { imageOf, rollOutMissing } from './shop.ts'
 
 const { cluster, open, start } = await installReplicas(t)
 const ports = [await freePort(), await freePort()] as const
@@ -43,15 +42,7 @@ t.test('a rollout, one that fails, a rollback and a scale-up are told as they ha
   letGo()
   await app(events, 'web:2 to be ready', { status: 'ready', revision: 2, previous: { name: 'web:1' } })
 
-  const forget = shop.hold(pod => imageOf(pod) === 'web:missing', 'start')
-  await shop.setImage('web:missing')
-  const stuck = await until('the new pod', async () =>
-    (await shop.living()).find(pod => imageOf(pod) === 'web:missing' && pod.status.containerStatuses),
-  )
-  await sayWaiting(cluster, stuck, {
-    web: { reason: 'ImagePullBackOff', message: 'Back-off pulling image: no such image' },
-    'spa-reloader': { reason: 'PodInitializing' },
-  })
+  const { stuck, forget } = await rollOutMissing(cluster, shop, 'Back-off pulling image: no such image')
   await app(events, 'the failure', { status: 'failing', message: /^1 pod does not start: ImagePullBackOff/ })
   await events.until(
     ({ type, payload }) =>
@@ -191,8 +182,4 @@ async function logOf(t: Parameters<typeof open>[0], port: number, id: string) {
     if (type === 'deploy_log') for (const line of payload as unknown as Payload[]) lines.set(line.id, line)
   }
   return { deploy, lines: [...lines.values()] }
-}
-
-function imageOf(pod: Pod): string | undefined {
-  return pod.spec.containers.find(({ name }) => name === 'web')?.image
 }

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { until } from '../cluster/wait.ts'
 import { install, webDeployment, webService } from './installation.ts'
-import { checkHistory, isInjected, stampOf, story } from './shop.ts'
+import { checkHistory, imageOf, isInjected, stampOf, story } from './shop.ts'
 import type { Shop } from './shop.ts'
 
 const [a, b, c] = ['a', 'b', 'c'].map(letter => letter.repeat(64)) as [string, string, string]
@@ -95,7 +95,7 @@ t.test('a pod that never gets its feed holds up nobody else', { buffered: true }
     return answer.status === 422
   })
   const before = stampOf(deaf)
-  const letGo = shop.hold(pod => pod.metadata.uid !== deaf.metadata.uid && isImage(pod, 'web:2'))
+  const letGo = shop.hold(pod => pod.metadata.uid !== deaf.metadata.uid && imageOf(pod) === 'web:2')
   await shop.setImage('web:2')
   await until('the other pods to be told', async () => {
     const others = (await shop.living()).filter(pod => pod.metadata.name !== name)
@@ -204,7 +204,7 @@ t.test(
   alone,
   async t => {
     const shop = await openOnFirst(t, 'middle')
-    const letGo = shop.hold(pod => isImage(pod, 'web:2'))
+    const letGo = shop.hold(pod => imageOf(pod) === 'web:2')
     await shop.setImage('web:2')
     await shop.told('rolling', state => state.revision === 2 && state.target.id === b)
     await killWebhook()
@@ -249,7 +249,7 @@ t.test(
       })
       return body.status?.allowed === false
     })
-    const letGo = shop.hold(pod => isImage(pod, 'web:2'))
+    const letGo = shop.hold(pod => imageOf(pod) === 'web:2')
     await shop.setImage('web:2')
     const written = await until('the record', () => {
       const state = shop.states.at(-1)
@@ -297,7 +297,7 @@ t.test(
 
 t.test('the API server is killed in the middle of a rollout: no state is lost', alone, async t => {
   const shop = await openOnFirst(t, 'killed')
-  const letGo = shop.hold(pod => isImage(pod, 'web:2'))
+  const letGo = shop.hold(pod => imageOf(pod) === 'web:2')
   await shop.setImage('web:2')
   await shop.told('rolling', state => state.revision === 2 && state.target.id === b)
   await cluster.restartApiServer()
@@ -332,8 +332,4 @@ async function openOnFirst(t: Parameters<typeof open>[0], namespace: string): Pr
   shop.behaviour.images.set('web:1', a).set('web:2', b)
   await shop.roll(() => shop.apply(webService(), webDeployment('web:1')), 1, a)
   return shop
-}
-
-function isImage(pod: { spec: { containers: { name: string; image: string }[] } }, image: string): boolean {
-  return pod.spec.containers.some(container => container.name === 'web' && container.image === image)
 }

@@ -6,14 +6,13 @@ import t from 'tap'
 import type { Test } from 'tap'
 import type { DeployLogLine } from '../../protocol/console.ts'
 import { launchProgram } from '../browsers/puppeteer.ts'
-import type { Pod } from '../cluster/fake-kubelet.ts'
 import { freePort } from '../cluster/process.ts'
 import { until } from '../cluster/wait.ts'
 import { openStream } from '../console/fixtures/stream.ts'
 import { webDeployment, webService } from './installation.ts'
 import { installReplicas } from './replicas.ts'
 import type { Replica } from './replicas.ts'
-import { sayWaiting } from './shop.ts'
+import { imageOf, rollOutMissing } from './shop.ts'
 import type { Shop } from './shop.ts'
 
 const { cluster, open, start } = await installReplicas(t)
@@ -46,15 +45,11 @@ t.test('a rollout, one that fails, a rollback and a scale-up are seen without a 
   await app.saying('.message', 'successfully rolled out')
   await sameRows(app.page, shop, 2)
 
-  const forget = shop.hold(pod => imageOf(pod) === 'web:missing', 'start')
-  await shop.setImage('web:missing')
-  const stuck = await until('the new pod', async () =>
-    (await shop.living()).find(pod => imageOf(pod) === 'web:missing' && pod.status.containerStatuses),
+  const { stuck, forget } = await rollOutMissing(
+    cluster,
+    shop,
+    'Back-off pulling image "web:missing": not found',
   )
-  await sayWaiting(cluster, stuck, {
-    web: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "web:missing": not found' },
-    'spa-reloader': { reason: 'PodInitializing' },
-  })
   await fleet.saying(row, 'Failing')
   await app.saying('.message', '1 pod does not start: ImagePullBackOff: Back-off pulling image "web:missing"')
   await app.saying(`[data-instance="live/${stuck.metadata.name}"]`, 'Back-off pulling image "web:missing"')
@@ -245,8 +240,4 @@ async function scalings(namespace: string): Promise<string[]> {
     `/api/v1/namespaces/${namespace}/events`,
   )
   return body.items.map(({ message }) => message).filter(message => /^Scaled (?:up|down)/.test(message))
-}
-
-function imageOf(pod: Pod): string | undefined {
-  return pod.spec.containers.find(({ name }) => name === 'web')?.image
 }

@@ -7,9 +7,10 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { parseAllDocuments } from 'yaml'
 import { imageIdFormats } from '../cluster/fake-kubelet.ts'
+import type { Pod } from '../cluster/fake-kubelet.ts'
 import { until } from '../cluster/wait.ts'
 import { install, webDeployment, webService } from './installation.ts'
-import { checkHistory, isInjected, stampOf, story, templatePatch } from './shop.ts'
+import { checkHistory, imageOf, isInjected, stampOf, story, templatePatch } from './shop.ts'
 import type { Manifest, Shop } from './shop.ts'
 
 const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(letter => letter.repeat(64)) as [string, string, string, string]
@@ -601,8 +602,7 @@ function scenario(name: string, run: (shop: Shop, t: Test) => Promise<string[] |
 }
 
 function isImage(image: string) {
-  return (pod: { spec: { containers: { name: string; image: string }[] } }) =>
-    pod.spec.containers.some(container => container.name === 'web' && container.image === image)
+  return (pod: Pod) => imageOf(pod) === image
 }
 
 function isDeadline({ type, reason }: { type: string; reason: string }): boolean {

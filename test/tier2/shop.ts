@@ -205,6 +205,26 @@ export async function openShop(
   }
 }
 
+/** The image of the app's container. */
+export function imageOf(pod: Pod): string | undefined {
+  return pod.spec.containers.find(({ name }) => name === 'web')?.image
+}
+
+/** Rolls out an image that cannot be pulled: the first new pod is there and waits, as `message` says. Returns it, and what lets such pods start. */
+export async function rollOutMissing(cluster: Pick<ControlPlane, 'api'>, shop: Shop, message: string) {
+  const image = 'web:missing'
+  const forget = shop.hold(pod => imageOf(pod) === image, 'start')
+  await shop.setImage(image)
+  const stuck = await until('the new pod', async () =>
+    (await shop.living()).find(pod => imageOf(pod) === image && pod.status.containerStatuses),
+  )
+  await sayWaiting(cluster, stuck, {
+    web: { reason: 'ImagePullBackOff', message },
+    'spa-reloader': { reason: 'PodInitializing' },
+  })
+  return { stuck, forget }
+}
+
 /** As a kubelet says it of containers that have not started: each name with its reason, and a message. */
 export async function sayWaiting(
   { api }: Pick<ControlPlane, 'api'>,
