@@ -26,20 +26,9 @@ export async function torture(host: Host, histories: number, seed: number) {
   const sum: Verdict = { told: 0, latencies: [], missed: [], false: [], loops: [], windows: [] }
   const wrong: string[] = []
   let tabs = 0
-  await Promise.all(
-    Array.from({ length: lanes }, async () => {
-      for (let history = waiting.shift(); history; history = waiting.shift()) {
-        const start = Date.now()
-        const verdict = await judge(stage, history)
-        const seconds = ((Date.now() - start) / 1_000).toFixed(0)
-        host.comment(`${describe(history)} (${seconds} s)`)
-        tabs += history.visitors.length
-        sum.told += verdict.told
-        for (const key of ['latencies', 'missed', 'false', 'loops', 'windows'] as const)
-          (sum[key] as unknown[]).push(...verdict[key])
-      }
-    }),
-  )
+  const played = await Promise.allSettled(Array.from({ length: lanes }, playOn))
+  const failed = played.find(lane => lane.status === 'rejected')
+  if (failed) throw failed.reason
   return {
     histories,
     tabs,
@@ -51,6 +40,23 @@ export async function torture(host: Host, histories: number, seed: number) {
     median_ms: rounded(median(sum.latencies), 0),
     max_ms: rounded(Math.max(...sum.latencies), 0),
     ...(wrong.length > 0 && { wrong }),
+  }
+
+  /** One history after the other, until none is left. Where one cannot be played, no lane begins another; the running ones need the cluster until they end. */
+  async function playOn(): Promise<void> {
+    for (let history = waiting.shift(); history; history = waiting.shift()) {
+      const start = Date.now()
+      const verdict = await judge(stage, history).catch((error: Error) => {
+        waiting.length = 0
+        throw error
+      })
+      const seconds = ((Date.now() - start) / 1_000).toFixed(0)
+      host.comment(`${describe(history)} (${seconds} s)`)
+      tabs += history.visitors.length
+      sum.told += verdict.told
+      for (const key of ['latencies', 'missed', 'false', 'loops', 'windows'] as const)
+        (sum[key] as unknown[]).push(...verdict[key])
+    }
   }
 
   async function judge(stage: Stage, history: History): Promise<Verdict> {

@@ -48,13 +48,14 @@ t.test(
     t.comment(`${sent} requests`)
     t.same(failures, [])
 
-    const asset = (name: string) => fetch(`${url}assets/${name}`, { headers: { 'sec-fetch-dest': 'script' } })
-    t.equal(
-      (await asset('app-twoZ1z3a.js')).headers.get('cache-control'),
-      'public, max-age=31536000, immutable',
-    )
-    const gone = await asset('app-oneZ1z3a.js')
-    t.same([gone.status, gone.headers.get('cache-control')], [404, 'no-store'])
+    await until('the old pods to be gone', async () => (await cluster.pods(namespace)).length === 2)
+    const asset = async (name: string) => {
+      const headers = { 'sec-fetch-dest': 'script', connection: 'close' }
+      const answer = await until('an answer', () => fetch(`${url}assets/${name}`, { headers }))
+      return [answer.status, answer.headers.get('cache-control')]
+    }
+    t.same(await asset('app-twoZ1z3a.js'), [200, 'public, max-age=31536000, immutable'])
+    t.same(await asset('app-oneZ1z3a.js'), [404, 'no-store'])
     t.match(
       await cluster.inNamespace(namespace, 'get releases'),
       /web +2 +ready +registry\.example\/web:1\.1\.0 +rollout/,
