@@ -72,6 +72,7 @@ export function createGame(
   const last = snapshots.length - 1
   const looks = new Map<string, Controller>()
   const requests = new Map<string, Served[]>()
+  const offers = new Map<string, Offer>()
   const start: State = {
     at: 0,
     seen: 0,
@@ -84,8 +85,7 @@ export function createGame(
     const world = `${at} ${seen} ${numberOf(controller)}`
     if (!tab) return world
     const { document, offer, socket, stored, reloads, heard, wasKnown, wasPlaced } = tab
-    const { page, known, ...others } = offer
-    const offered = `${numberOf(page)} ${numberOf(known)} ${JSON.stringify(others)} ${wasKnown} ${wasPlaced}`
+    const offered = `${numberOf(offer)} ${wasKnown} ${wasPlaced}`
     const connected = socket ? `${socket.pod} ${socket.isDue ? 1 : 0}` : ''
     return `${world} ${numberOf(document)} ${offered} ${connected} ${numberOf(stored)} ${numberOf(reloads)} ${heard}`
   }
@@ -232,7 +232,7 @@ export function createGame(
 
     if (offer.candidate && !offer.isOffered)
       for (const document of documents(state, tab.document)) {
-        const served = rules.serve(offer, document.answer.page)
+        const served = offerOn(offer, document.answer)
         if (!served.isOffered) continue
         const next = { ...state, tab: { ...tab, offer: served } }
         yield {
@@ -287,7 +287,7 @@ export function createGame(
   function load({ answer }: Served, { stored, reloads }: Pick<Tab, 'stored' | 'reloads'>): Tab {
     return {
       document: answer,
-      offer: rules.createOffer(answer.page),
+      offer: offerOf(answer),
       socket: null,
       stored,
       reloads,
@@ -302,11 +302,32 @@ export function createGame(
     const message = network.message(told, pod)
     return {
       ...tab,
-      offer: rules.hear(tab.offer, message, isPresent),
+      offer: offerAfter(tab.offer, message, isPresent),
       heard: Math.max(tab.heard, told.at),
       wasKnown: tab.wasKnown || (told.at >= tab.heard && knows(told, tab.document)),
       wasPlaced: tab.wasPlaced ?? places(told, tab.document),
     }
+  }
+
+  // Each is asked of the client once, as in most worlds a tab loads, is served and hears what it has in others.
+
+  function offerOf(answer: Answer): Offer {
+    return remember(`${numberOf(answer)}`, () => rules.createOffer(answer.page))
+  }
+
+  function offerOn(offer: Offer, answer: Answer): Offer {
+    return remember(`${numberOf(offer)} ${numberOf(answer)}`, () => rules.serve(offer, answer.page))
+  }
+
+  function offerAfter(offer: Offer, message: HeardState, isPresent: boolean): Offer {
+    const key = `${numberOf(offer)} ${numberOf(message)} ${isPresent}`
+    return remember(key, () => rules.hear(offer, message, isPresent))
+  }
+
+  function remember(key: string, ask: () => Offer): Offer {
+    const made = offers.get(key) ?? same(ask())
+    offers.set(key, made)
+    return made
   }
 
   /** What a request for the document may be answered with now. */
