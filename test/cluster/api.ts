@@ -49,7 +49,8 @@ export interface Api {
 }
 
 export function openApi(server: string, token: string, ca: string): Api {
-  const agent = new https.Agent({ keepAlive: true, ca })
+  // The API server closes what was idle for 90 s: a request may not meet that.
+  const agent = new https.Agent({ keepAlive: true, timeout: 30_000, ca })
   const headers = { authorization: `Bearer ${token}`, accept: 'application/json' }
   return { request, watch, close: () => agent.destroy() }
 

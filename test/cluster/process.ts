@@ -2,6 +2,7 @@
 // however it dies (tap ends a test that takes too long with SIGKILL, and no handler of ours would run then).
 
 import { spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 
@@ -71,12 +72,13 @@ export function run(
 
 /**
  * A port that nobody listens on. Never one of the ephemeral range: while a server restarts there, a client that keeps
- * dialling it on loopback can be given that very port as its own and connect to itself.
+ * dialling it on loopback can be given that very port as its own and connect to itself. As long as this process lives nobody else is
+ * given it: what is to listen there may take its time.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 16_000 + Math.floor(Math.random() * 13_000) // below NodePorts (30000) and ephemeral ports (32768)
-    if (await isFree(port)) return port
+    if ((await isFree(port)) && (await take(port))) return port
   }
 }
 
@@ -85,6 +87,15 @@ function isFree(port: number): Promise<boolean> {
     const server = createServer()
     server.once('error', () => resolve(false))
     server.listen(port, '0.0.0.0', () => server.close(() => resolve(true)))
+  })
+}
+
+/** A datagram socket of the same number is the lock, for this process and the others. */
+function take(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const lock = createSocket('udp4').unref()
+    lock.once('error', () => resolve(false))
+    lock.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true))
   })
 }
 

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 /**
  * Asks until there is an answer: anything but false, undefined or a rejection. Rejects after `seconds`, naming `what` was
  * waited for, with the rejection that the last attempt ended in, if it did. The limit is generous because machines differ; it is no assertion on speed.
+ * It holds for an attempt that gets no answer at all, too.
  */
 export async function until<T>(
   what: string | (() => string),
@@ -13,15 +14,23 @@ export async function until<T>(
 ): Promise<Exclude<T, false | undefined>> {
   const end = Date.now() + seconds * 1_000
   let last: unknown
-  while (Date.now() < end) {
-    try {
-      const answer = await ask()
-      if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>
-      last = undefined
-    } catch (error) {
-      last = error
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<undefined>(resolve => {
+    timer = setTimeout(() => resolve(undefined), seconds * 1_000)
+  })
+  try {
+    while (Date.now() < end) {
+      try {
+        const answer = await Promise.race([ask(), over])
+        if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>
+        last = undefined
+      } catch (error) {
+        last = error
+      }
+      await delay(50)
     }
-    await delay(50)
+  } finally {
+    clearTimeout(timer)
   }
   throw new Error(`waited ${seconds} s in vain for ${typeof what === 'string' ? what : what()}`, {
     cause: last,
