@@ -19,11 +19,14 @@ export interface Verdict {
 }
 
 /** The tab's clock is the checker's, but events of the cluster come to the checker late: by so much at most. */
-const watchMs = 500
+function watchMsOf({ heldUpMs }: Log): number {
+  return 500 + heldUpMs
+}
+
 /** Between a tab's two clocks: the one that tells when a page began, and the one that tells the time. */
 const clockMs = 50
 /** From a page's wish to reload to the beginning of the next: WebKit takes a while, and the page goes on hearing. */
-const leaveMs = 500
+const leaveMs = 1_500
 /** An offer may be older than the cluster by so much, not counting the time in which there was no controller. */
 const lagMs = 5_000
 
@@ -32,7 +35,7 @@ export function check(log: Log): Verdict {
   const verdict: Verdict = { told: 0, latencies: [], missed: [], false: [], loops: [], windows: [] }
   for (const visit of log.visits) {
     judgeNotes(log, releases, visit, verdict)
-    judgeReloads(releases, visit, verdict)
+    judgeReloads(log, releases, visit, verdict)
     for (const at of log.settled) if (!knows(log, visit, at)) verdict.missed.push(say(visit, at))
   }
   return verdict
@@ -44,7 +47,7 @@ export function knows(log: Log, visit: Visit, at: number): boolean {
   const past = visit.notes.filter(note => note.at <= at)
   const loads = past.filter(({ what }) => what === 'load')
   const load = loads.at(-1)
-  if (!isThere || !load || isBare(log.worlds, visit, loads)) return true
+  if (!isThere || !load || isBare(log, visit, loads)) return true
   const serving = worldAt(log.worlds, at)?.serving ?? []
   const offer = outstanding(past)
   const isCurrent = serving.includes(log.digests[load.version] ?? '')
@@ -78,6 +81,7 @@ function releasesOf(worlds: readonly World[]): Release[] {
 }
 
 function judgeNotes(log: Log, releases: readonly Release[], visit: Visit, verdict: Verdict): void {
+  const watchMs = watchMsOf(log)
   let offered: Release | undefined
   for (const [index, note] of visit.notes.entries()) {
     if (note.what === 'update') {
@@ -93,7 +97,9 @@ function judgeNotes(log: Log, releases: readonly Release[], visit: Visit, verdic
       }
       offered = releases.findLast(
         release =>
-          isMeant(release) && release.completeAt <= note.at && lagOf(log, release.until, note.at) <= lagMs,
+          isMeant(release) &&
+          release.completeAt <= note.at &&
+          lagOf(log, release.until, note.at) <= lagMs + log.heldUpMs,
       )
       if (offered && isTakenBack(visit, index)) verdict.windows.push(say(visit, note.at, note))
       else verdict.false.push(say(visit, note.at, note))
@@ -126,7 +132,8 @@ function isTakenBack(visit: Visit, index: number): boolean {
   return visit.until !== undefined || later.some(({ what }) => what === 'withdrawn' || what === 'load')
 }
 
-function judgeReloads(releases: readonly Release[], visit: Visit, verdict: Verdict): void {
+function judgeReloads(log: Log, releases: readonly Release[], visit: Visit, verdict: Verdict): void {
+  const watchMs = watchMsOf(log)
   const revisions: number[] = []
   for (const [index, note] of visit.notes.entries()) {
     if (note.what !== 'load' || index === 0 || isAsked(visit, note)) continue
@@ -170,15 +177,17 @@ function isAbsent(visit: Visit, at: number): boolean {
 }
 
 /** Whether the last document may have come from a pod without the sidecar. Whoever goes back may get the one that he had before. */
-function isBare(worlds: readonly World[], visit: Visit, loads: readonly Note[]): boolean {
+function isBare(log: Log, visit: Visit, loads: readonly Note[]): boolean {
   const load = loads.at(-1)
   if (!load) return false
   const isBack = visit.absences.some(({ from, until }) => from <= load.at && load.at <= until)
-  return isBareAt(worlds, load.at) || (isBack && isBare(worlds, visit, loads.slice(0, -1)))
+  return isBareAt(log, load.at) || (isBack && isBare(log, visit, loads.slice(0, -1)))
 }
 
 /** Whether a document loaded then may have come from a pod without the sidecar. */
-function isBareAt(worlds: readonly World[], at: number): boolean {
+function isBareAt(log: Log, at: number): boolean {
+  const watchMs = watchMsOf(log)
+  const { worlds } = log
   const before = worlds.findLast(world => world.at <= at - watchMs)
   return [before, ...worlds.filter(world => Math.abs(world.at - at) < watchMs)].some(world => world?.isBare)
 }

@@ -11,6 +11,8 @@ export interface Log {
   visits: Visit[]
   /** When the cluster had come to rest and every tab had had its time to know. */
   settled: number[]
+  /** How long the process that notes all this was held up at most: what it notes of the cluster may have been so much earlier. */
+  heldUpMs: number
   /** What the app shows → the digest (64 hex digits) of the image that shows it. */
   digests: Record<string, string>
 }

@@ -1,11 +1,13 @@
 // Plays a history on a real cluster, in a namespace of its own, and returns what was seen.
 
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { option } from '../../protocol/names.ts'
 import type { Browser, Engine } from '../../test/browsers/browser.ts'
 import { until } from '../../test/cluster/wait.ts'
 import { deployWeb } from '../../test/tier3/installation.ts'
 import type { Cluster } from '../../test/tier3/installation.ts'
+import { knowSeconds } from '../../test/tier3/tab.ts'
 import { knows } from './check.ts'
 import type { Controller } from './controller.ts'
 import type { Change, History, Step } from './history.ts'
@@ -27,12 +29,7 @@ const strategies = {
   'at-once': { type: 'RollingUpdate', rollingUpdate: { maxSurge: '100%', maxUnavailable: 0 } },
   recreate: { type: 'Recreate' },
 }
-const settleSeconds = 120
-/**
- * A tab at which nobody looks dials once a minute at least, and what it was served in vain it asks for again after 5 s, 30 s and 2 min
- * (client/backoff.ts): one that does not know by then is missed.
- */
-const knowSeconds = 240
+const settleSeconds = 300
 
 /** The images are those of the repository `web`. Rejects when the cluster does not come to rest. */
 export async function play(
@@ -53,6 +50,8 @@ export async function play(
     pod: { terminationGracePeriodSeconds: 8 }, // what a browser has opened in advance keeps an app from ending by itself
     container: { image: `web:${tag(0)}`, livenessProbe: null },
   })
+  const delays = monitorEventLoopDelay()
+  delays.enable()
   const truth = watchTruth(cluster, namespace)
   const visitors = new Map<number, Visitor>()
   const log: Log = {
@@ -60,6 +59,9 @@ export async function play(
     outages: controller.outages,
     visits: [],
     settled: [],
+    get heldUpMs() {
+      return delays.max / 1e6
+    },
     digests: versions.digests,
   }
   try {
@@ -71,8 +73,9 @@ export async function play(
   } finally {
     for (const visitor of visitors.values()) await visitor.leave().catch(() => {})
     truth.close()
+    delays.disable()
+    await cluster.api('DELETE', `/api/v1/namespaces/${namespace}`) // first, so that nobody makes other pods
     await cluster.api('DELETE', `/api/v1/namespaces/${namespace}/pods`, { gracePeriodSeconds: 0 })
-    await cluster.api('DELETE', `/api/v1/namespaces/${namespace}`)
   }
 
   async function act(number: number, step: Step): Promise<void> {
@@ -80,7 +83,8 @@ export async function play(
       await sleep(afterMs)
       await visitors.get(visitor)?.act(kind)
     })
-    const coming = comeAndGo(number)
+    const coming = Promise.all([comeAndGo(number), ...whims])
+    coming.catch(() => {}) // awaited below, unless the change fails first
     const outage = step.isOutage ? await controller.take() : undefined
     try {
       await make(step.change, number)
@@ -91,7 +95,6 @@ export async function play(
       await outage?.bringBack()
     }
     await coming
-    await Promise.all(whims)
     await Promise.all([...visitors.values()].map(visitor => visitor.comeBack()))
     if (step.hurryMs === undefined) await settle()
   }
@@ -100,6 +103,7 @@ export async function play(
   async function comeAndGo(number: number): Promise<void> {
     for (const [index, { from, until, engine, isAuto }] of history.visitors.entries()) {
       if (until === number) {
+        await visitors.get(index)?.look()
         await visitors.get(index)?.leave()
         visitors.delete(index)
       }

@@ -14,6 +14,7 @@ export interface Visitor {
   act(kind: Whim['kind']): Promise<void>
   /** Back from wherever it was. */
   comeBack(): Promise<void>
+  /** Without a last look. */
   leave(): Promise<void>
   /** Asks the page for its own account of where it is and what it has heard. */
   question(): Promise<void>
@@ -77,13 +78,7 @@ export async function visit(
       case 'accept':
       case 'refresh':
         return asking(async () => {
-          await page.evaluate(isByApp => {
-            Object.assign(window, { isLeft: true }) // now: a tab in the background has slow timers
-            setTimeout(() => {
-              if (isByApp && window.spaReloader) void window.spaReloader.reload()
-              else location.reload()
-            })
-          }, kind === 'accept')
+          await page.evaluate(press, kind === 'accept').catch(() => {}) // it is on its way to another one by itself
           const isOther = async () =>
             (await isShown(page)) && !(await page.evaluate(() => 'isLeft' in window))
           await until('another document', isOther, 20).catch(() => load(page))
@@ -93,8 +88,8 @@ export async function visit(
         await look()
         whereabouts = kind
         seen.absences.push({ from: Date.now(), until: Infinity })
-        if (kind === 'away') await page.goto('about:blank')
-        else await page.setOffline?.(true)
+        if (kind === 'offline') await page.setOffline?.(true)
+        else await until('another page', () => page.goto('about:blank').then(() => true)) // it may be reloading by itself
     }
   }
 
@@ -108,7 +103,6 @@ export async function visit(
   }
 
   async function leave(): Promise<void> {
-    await look()
     seen.until = Date.now()
     await page.close()
   }
@@ -116,6 +110,15 @@ export async function visit(
   async function question(): Promise<void> {
     seen.account = await accountOf(page).catch((error: Error) => error.message)
   }
+}
+
+/** In the page: of the app's button or of the browser's. */
+function press(isByApp: boolean): void {
+  Object.assign(window, { isLeft: true }) // now: a tab in the background has slow timers
+  setTimeout(() => {
+    if (isByApp && window.spaReloader) void window.spaReloader.reload()
+    else location.reload()
+  })
 }
 
 async function accountOf(page: Page): Promise<string> {

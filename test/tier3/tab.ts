@@ -33,6 +33,13 @@ export interface Tab {
   reload(): Promise<void>
 }
 
+/**
+ * How long a tab may take to know. The limit is the client's own: a line that has gone dead without a word is noticed after 2.5 heartbeats (62.5 s), a hidden tab whose dials were in
+ * vain, as Chromium's are but for one, waits for up to 60 s before the next, and what it was served in vain it asks for again after 5 s, 30 s and
+ * 2 min (client/connection.ts, backoff.ts).
+ */
+export const knowSeconds = 300
+
 /** Resolves once the client knows that its page is current. */
 export async function openTab(browser: Browser, url: string): Promise<Tab> {
   const tab = tabOf(await browser.open(url))
@@ -53,7 +60,7 @@ export function tabOf(page: Page): Tab {
     },
     async reload() {
       const loads = await countLoads()
-      await page.evaluate(() => void window.spaReloader!.reload())
+      await page.evaluate(() => void setTimeout(() => void window.spaReloader!.reload())) // it answers before it goes
       await until('the reload', async () => (await countLoads()) > loads)
       await isCurrent(tab)
     },

@@ -94,6 +94,12 @@ t.test('but what the watch says half a second after the tab may have come first'
   t.match(counts(log), { told: 1, false: 0 })
 })
 
+t.test('or longer after it, where the process that watches was held up', async t => {
+  const log = logOf(rollout, [tab([load(1, 'one'), update(18, 'one', 'two', 2)])])
+  t.match(counts({ ...log, heldUpMs: 1_400 }), { told: 0, false: 1 })
+  t.match(counts({ ...log, heldUpMs: 1_600 }), { told: 1, false: 0 })
+})
+
 t.test('a false alarm: told of what is not live, of what the page is already, or of nothing', async t => {
   for (const note of [update(21, 'one', 'three', 2), update(21, 'two', 'two', 2)]) {
     const log = logOf(rollout, [tab([load(1, note.version), note])])
@@ -236,7 +242,7 @@ function world(seconds: number, template: string, serving: Name[], isComplete = 
 }
 
 function logOf(worlds: World[], visits: Visit[]): Log {
-  return { worlds, visits, outages: [], settled: [at(100)], digests }
+  return { worlds, visits, outages: [], settled: [at(100)], heldUpMs: 0, digests }
 }
 
 function tab(notes: Note[], visit: Partial<Visit> = {}): Visit {
