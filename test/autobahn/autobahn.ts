@@ -8,7 +8,7 @@ import { connect, createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { isDeepStrictEqual, promisify } from 'node:util'
 import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocketServer } from 'ws'
@@ -32,8 +32,8 @@ t.test('an app’s echo server behaves through the front as it does alone', asyn
   const { port, front } = await openFront(t, alone)
   const cases = process.env.SPA_AUTOBAHN ? [process.env.SPA_AUTOBAHN] : cheap
   const verdicts = await run(t, { alone: `ws://127.0.0.1:${alone}`, front: `ws://127.0.0.1:${port}` }, cases)
-  compare(t, verdicts.alone!, verdicts.front!)
-  const failed = Object.entries(verdicts.front!).filter(
+  compare(t, verdicts.alone, verdicts.front)
+  const failed = Object.entries(verdicts.front).filter(
     ([, { behavior }]) => !/^(?:OK|NON-STRICT|INFORMATIONAL)$/.test(behavior),
   )
   t.same(failed, [], 'and all cases pass')
@@ -62,7 +62,7 @@ t.test('the version server, which takes no messages, behaves through the front a
     { alone: `ws://127.0.0.1:${alone}${path}`, front: `ws://127.0.0.1:${port}${path}` },
     cheap,
   )
-  compare(t, verdicts.alone!, verdicts.front!)
+  compare(t, verdicts.alone, verdicts.front)
 })
 
 const cheap = ['1.*', '2.*', '3.*', '4.*', '5.*', '6.*', '7.*', '10.*']
@@ -75,11 +75,25 @@ function compare(t: Test, alone: Verdicts, front: Verdicts): void {
   t.comment(`${Object.keys(front).length} cases: ${JSON.stringify(counts)}`)
 }
 
+/** The suite gives each answer a second: where a slow machine may have made the difference it is asked again. */
 async function run(
   t: Test,
-  servers: Record<string, string>,
+  servers: Record<'alone' | 'front', string>,
   cases: string[],
-): Promise<Record<string, Verdicts>> {
+): Promise<{ alone: Verdicts; front: Verdicts }> {
+  const { alone, front } = await runOnce(t, servers, cases)
+  for (let again = 0; again < 3; again++) {
+    const doubted = Object.keys(front).filter(name => !isDeepStrictEqual(front[name], alone[name]))
+    if (doubted.length === 0 || doubted.length > 20) break
+    t.comment(`asked again: ${doubted.join(', ')}`)
+    const second = await runOnce(t, servers, doubted)
+    Object.assign(alone, second.alone)
+    Object.assign(front, second.front)
+  }
+  return { alone, front }
+}
+
+async function runOnce(t: Test, servers: Record<string, string>, cases: string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'autobahn-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const spec = join(folder, 'spec.json')
@@ -95,15 +109,11 @@ async function run(
   )
   await promisify(execFile)(wstest, ['-m', 'fuzzingclient', '-s', spec], { cwd: folder, maxBuffer: 1 << 28 })
   const index = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')) as Record<string, Verdicts>
+  return { alone: verdictsOf(index.alone), front: verdictsOf(index.front) }
+}
+
+function verdictsOf(index: Verdicts = {}): Verdicts {
   return Object.fromEntries(
-    Object.entries(index).map(([agent, verdicts]) => [
-      agent,
-      Object.fromEntries(
-        Object.entries(verdicts).map(([name, { behavior, behaviorClose }]) => [
-          name,
-          { behavior, behaviorClose },
-        ]),
-      ),
-    ]),
+    Object.entries(index).map(([name, { behavior, behaviorClose }]) => [name, { behavior, behaviorClose }]),
   )
 }

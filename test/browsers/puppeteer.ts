@@ -34,7 +34,8 @@ export function launchProgram(engine: 'chromium' | 'firefox'): Promise<Program> 
     headless: true,
     acceptInsecureCerts: true,
     defaultViewport: null,
-    protocolTimeout: 60_000,
+    timeout: 120_000, // until it has started
+    protocolTimeout: 120_000,
   })
 }
 

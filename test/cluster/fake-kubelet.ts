@@ -243,7 +243,7 @@ export async function startFakeKubelet(
         gracePeriodSeconds: 0,
         preconditions: { uid },
       })
-      if (status < 500) return
+      if (status !== 429 && status < 500) return
     } catch {
       // The API server restarts.
     }

@@ -2,13 +2,14 @@
 
 import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { accepts } from '../../sidecar/front/listening.ts'
+import { freePort } from '../cluster/process.ts'
+import { until } from '../cluster/wait.ts'
 import { openFront } from '../sidecar/front/stage.ts'
 import { startNginx } from './nginx.ts'
 
@@ -88,7 +89,7 @@ async function startApache(t: Test, port: number): Promise<void> {
     await ended
     rmSync(folder, { recursive: true })
   })
-  await listens(podIP!, port, () => child.exitCode !== null)
+  await listens(podIP!, port)
 }
 
 function writeSite(folder: string, text: string): void {
@@ -111,18 +112,6 @@ function statuses(host: string, port: number, paths: string[]): Promise<number[]
   )
 }
 
-/** Waits until somebody does. */
-async function listens(host: string, port: number, hasEnded = () => false): Promise<void> {
-  while (!(await accepts(host, port))) {
-    if (hasEnded()) throw new Error('it has ended')
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, () => resolve()))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
+async function listens(host: string, port: number): Promise<void> {
+  await until(`somebody to listen on ${host}:${port}`, () => accepts(host, port))
 }

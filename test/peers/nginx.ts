@@ -2,11 +2,12 @@
 // their ends are), and with any other servers.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { until } from '../cluster/wait.ts'
 import type { Oracle, Read } from './read.ts'
 
 export async function nginxOracle(t: Test): Promise<Oracle> {
@@ -15,7 +16,7 @@ export async function nginxOracle(t: Test): Promise<Oracle> {
     socket = join(folder, 'nginx.sock')
     return `server { listen unix:${socket}; location / { add_header X-Read "$request_method $request_uri"; return 204; } }`
   })
-  while (!existsSync(socket)) await new Promise(resolve => setTimeout(resolve, 10))
+  await until('nginx to listen', () => canConnect(socket))
   const version = execFileSync('sh', ['-c', 'nginx -v 2>&1'], { encoding: 'utf8' })
   return { name: version.replace(/^.*: /, '').trim(), read }
 
@@ -43,6 +44,13 @@ export async function nginxOracle(t: Test): Promise<Oracle> {
       client.end(bytes)
     })
   }
+}
+
+function canConnect(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const client = connect(path, () => resolve(true))
+    client.on('error', () => resolve(false)).on('connect', () => client.destroy())
+  })
 }
 
 /** Starts nginx with the servers that the function writes, which gets a folder for their files. */
