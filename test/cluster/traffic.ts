@@ -19,7 +19,9 @@ const chunks = 8
 const chunkBytes = 8 * 1024
 const webSockets = 10
 const sayMs = 250
-const timeoutMs = 10_000
+const timeoutMs = 30_000
+/** A busy machine may take so long until kube-proxy leads to the other pods. */
+const preStopSec = 8
 
 /**
  * Of the app's container, so that any failure is the sidecar's: the app goes on serving for a while after its pod was told to end, as it should behind a
@@ -27,7 +29,7 @@ const timeoutMs = 10_000
  * injected one would have the sidecar's.
  */
 export const lasting = {
-  lifecycle: { preStop: { sleep: { seconds: 4 } } },
+  lifecycle: { preStop: { sleep: { seconds: preStopSec } } },
   livenessProbe: null,
   readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1, timeoutSeconds: 5 },
   resources: { requests: { cpu: '10m' } },
@@ -56,13 +58,16 @@ export async function underLoad(url: string, during: () => Promise<unknown>): Pr
     losses.reasons[key] = (losses.reasons[key] ?? 0) + 1
   }
 
-  /** Evenly, every second one on a fresh connection. */
+  /** Evenly, every second one on a fresh connection. What this process slept through is not made up for: all at once it would be no constant load. */
   async function requests(): Promise<void> {
     const pending = new Set<Promise<void>>()
-    const start = Date.now()
     let sent = 0
-    while (!isOver) {
-      for (const due = ((Date.now() - start) / 1_000) * requestsPerSecond; sent < due; sent += 1) {
+    let due = 0
+    for (let at = Date.now(); !isOver;) {
+      const now = Date.now()
+      due += (Math.min(now - at, 100) / 1_000) * requestsPerSecond
+      at = now
+      for (; sent < due; sent += 1) {
         const isKept = sent % 2 === 0
         const request = exchange(url, isKept ? agent : undefined).then(problem =>
           count(isKept ? 'kept' : 'fresh', problem),

@@ -8,7 +8,7 @@ import { parseMessage } from '../../protocol/message.ts'
 import type { HeartbeatMessage, StateMessage } from '../../protocol/message.ts'
 import { path, subprotocol } from '../../protocol/names.ts'
 import { until } from '../cluster/wait.ts'
-import { deployWeb, install } from './installation.ts'
+import { deployWeb, install, settled } from './installation.ts'
 
 t.test('feed `watch`, and the standalone process beside it', async t => {
   const cluster = await install(t)
@@ -21,25 +21,24 @@ t.test('feed `watch`, and the standalone process beside it', async t => {
     metadata: { annotations: { 'spa-reloader.io/feed': 'watch' } },
   })
   await cluster.kubectl(['apply', '-f', 'manifests/standalone'])
-  await cluster.inNamespace('default', 'rollout status deployment/spa-reloader --timeout=120s')
+  await settled(cluster, 'default', 'spa-reloader')
   const address = await cluster.inNamespace(
     'default',
     'get service spa-reloader -o jsonpath={.spec.clusterIP}',
   )
-  await until(
-    'the standalone process to answer',
-    async () => (await fetch(`http://${address}:8080/`)).status > 0,
-  )
 
-  const [pod] = await cluster.pods('default')
-  const metrics = await (await fetch(`http://${pod!.status.podIP}:14021/metrics`)).text()
-  t.match(metrics, /spa_reloader_feed_errors_total\{feed="watch"\} 0/, 'the token is taken, and may read')
+  const [pod] = await cluster.pods('default', 'app=web')
+  const errors = await until('the feed', async () => {
+    const metrics = await (await fetch(`http://${pod!.status.podIP}:14021/metrics`)).text()
+    return /^spa_reloader_feed_errors_total\{feed="watch"\} (\d+)$/m.exec(metrics)?.[1]
+  })
+  t.equal(errors, '0', 'the token is taken, and may read')
 
   const own = hear(t, `${url}${path.prefix.slice(1)}${path.ws}`.replace('http', 'ws'), subprotocol)
   const original = hear(t, `ws://${address}:8080/ws`)
   await until('both to be connected', () => own.isOpen() && original.isOpen())
   await cluster.inNamespace('default', 'set image deployment/web web=web:2')
-  await until('the message of the finished rollout', () => original.told.length > 0, 120)
+  await until('the message of the finished rollout', () => original.told.length > 0)
   t.equal(original.told.length, 1, 'one message, and none on connect')
   t.match(original.told[0], {
     name: 'web',

@@ -1,6 +1,7 @@
 // Our product on a real node, as a user installs it: images from our Dockerfiles, `kubectl apply -f manifests`, a labelled namespace.
 
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Test } from 'tap'
 import { tabsPath } from '../../protocol/tabs.ts'
 import type { PodTabs } from '../../protocol/tabs.ts'
@@ -16,7 +17,14 @@ export interface Cluster extends Node {
   buildApp(version: string, tag: string): Promise<void>
   /** kubectl in a namespace. */
   inNamespace(namespace: string, command: string): Promise<string>
-  pods(namespace: string): Promise<RunningPod[]>
+  pods(namespace: string, labelSelector?: string): Promise<RunningPod[]>
+  /** Resolves when a Deployment's rollout is complete. */
+  rolledOut(namespace: string, deployment: string): Promise<void>
+  /**
+   * Resolves when a Service's pods are all ready, none is about to go, and connections are led to them alone: kube-proxy writes its rules a second
+   * after a pod has changed, or later, and until then leads to pods that go, or have gone.
+   */
+  routed(namespace: string, service: string): Promise<void>
 }
 
 export interface RunningPod {
@@ -45,15 +53,7 @@ export async function install(t: Host): Promise<Cluster> {
   t.teardown(node.stop)
   await Promise.all((await images).map(({ id, tag }) => node.pushImage(id, tag)))
   await node.kubectl(['apply', '-f', 'manifests'])
-  await node.kubectl([
-    '-n',
-    'spa-reloader',
-    'rollout',
-    'status',
-    'deployment/spa-reloader-webhook',
-    '--timeout=120s',
-  ])
-  return {
+  const cluster: Cluster = {
     ...node,
     async buildApp(version, tag) {
       await node.buildImage({
@@ -64,11 +64,51 @@ export async function install(t: Host): Promise<Cluster> {
       })
     },
     inNamespace: (namespace, command) => node.kubectl(['-n', namespace, ...command.split(' ')]),
-    async pods(namespace) {
-      const { body } = await node.api<{ items: RunningPod[] }>('GET', `/api/v1/namespaces/${namespace}/pods`)
-      return body.items
+    pods,
+    async rolledOut(namespace, deployment) {
+      await cluster.inNamespace(namespace, `rollout status deployment/${deployment} --timeout=300s`)
+    },
+    async routed(namespace, service) {
+      const path = `/api/v1/namespaces/${namespace}/services/${service}`
+      const { body } = await node.api<{ spec: { selector: Record<string, string> } }>('GET', path)
+      const labels = Object.entries(body.spec.selector).map(label => label.join('='))
+      await until(`connections to be led to the pods of ${service} alone`, async () => {
+        const selected = await pods(namespace, labels.join())
+        const addresses = new Set(selected.map(({ status }) => status.podIP))
+        const isSteady = selected.every(pod => isReady(pod) && !pod.metadata.deletionTimestamp)
+        return isSteady && isDeepStrictEqual(await routes(namespace, service), addresses)
+      })
     },
   }
+  await settled(cluster, 'spa-reloader', 'spa-reloader-webhook')
+  return cluster
+
+  async function pods(namespace: string, labelSelector = ''): Promise<RunningPod[]> {
+    const query = `labelSelector=${encodeURIComponent(labelSelector)}`
+    const path = `/api/v1/namespaces/${namespace}/pods?${query}`
+    return (await node.api<{ items: RunningPod[] }>('GET', path)).body.items
+  }
+
+  /** The pods' addresses to which kube-proxy leads connections to a Service now. */
+  async function routes(namespace: string, service: string): Promise<Set<string | undefined>> {
+    const rules = await node.machine.run('iptables-save', ['-t', 'nat'])
+    const rule = new RegExp(`^-A KUBE-SVC-.* "${namespace}/${service}(?::\\S+)? -> ([^:"]+)`, 'gm')
+    return new Set(Array.from(rules.matchAll(rule), ([, address]) => address))
+  }
+}
+
+/** Resolves when the rollout of a Deployment is complete and the Service of its name leads to its pods alone. */
+export async function settled(
+  { rolledOut, routed }: Cluster,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  await rolledOut(namespace, name)
+  await routed(namespace, name)
+}
+
+export function isReady({ status }: RunningPod): boolean {
+  return (status.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
 }
 
 /** What is to be otherwise in the Deployment's spec, its pods' metadata and spec, and the container's. */
@@ -81,16 +121,14 @@ export interface Changes {
 
 /**
  * A namespace under Pod Security `restricted` with the app in it as `helm create` writes one: a named port, probes and a Service that use the
- * name. Resolves with the Service's URL once the rollout is complete.
+ * name. Resolves with the Service's URL once that leads to all of its pods.
  */
 export async function deployWeb(
   cluster: Cluster,
   { namespace, labelled, ...app }: { namespace: string; labelled: boolean; replicas?: number } & Changes,
 ): Promise<string> {
   await makeNamespace(cluster, namespace, labelled)
-  const url = await deploy(cluster, { namespace, name: 'web', image: 'web:1', port: 'http', ...app })
-  await until('the Service to answer', async () => (await fetch(url)).ok)
-  return url
+  return deploy(cluster, { namespace, name: 'web', image: 'web:1', port: 'http', ...app })
 }
 
 /** Makes it, unless it is `default`, and puts it under that level of Pod Security. */
@@ -102,10 +140,37 @@ export async function makeNamespace(
 ): Promise<void> {
   if (name !== 'default') await cluster.kubectl(['create', 'namespace', name])
   await cluster.kubectl(['label', 'namespace', name, `pod-security.kubernetes.io/enforce=${level}`])
-  if (labelled) await cluster.kubectl(['label', 'namespace', name, 'spa-reloader.io/inject=enabled'])
+  if (labelled) await labelNamespace(cluster, name)
 }
 
-/** A Deployment and its Service. Resolves with the Service's URL once the rollout is complete. */
+/**
+ * Resolves when a pod that is tried there gets the sidecar. On a busy machine the webhook may hear of the label more than a second later, and admits a
+ * pod that comes before as it is.
+ */
+export async function labelNamespace({ kubectl, api }: Cluster, name: string): Promise<void> {
+  await kubectl(['label', 'namespace', name, 'spa-reloader.io/inject=enabled'])
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'trial-1', uid: 'trial', controller: true }
+  const pod = {
+    metadata: { name: 'trial', labels: { 'pod-template-hash': '1' }, ownerReferences: [owner] },
+    spec: {
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        { name: 'trial', image: 'trial', ports: [{ name: 'http', containerPort: 8080 }], securityContext },
+      ],
+    },
+  }
+  const isInjected = async () => {
+    const { body } = await api<Partial<RunningPod>>('POST', `/api/v1/namespaces/${name}/pods?dryRun=All`, pod)
+    const { containers = [], initContainers = [] } = body.spec ?? {}
+    return [...containers, ...initContainers].some(({ name }) => name === 'spa-reloader')
+  }
+  await until(`the webhook to know of ${name}`, isInjected, 300) // in the torture it may be away
+}
+
+/** What Pod Security `restricted` asks of a container. */
+const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } }
+
+/** A Deployment and its Service. Resolves with the Service's URL once that leads to all of its pods. */
 export async function deploy(
   cluster: Cluster,
   {
@@ -131,7 +196,7 @@ export async function deploy(
     replicas?: number
   } & Changes,
 ): Promise<string> {
-  const probe = { httpGet: { path: '/healthz', port }, periodSeconds: 1 }
+  const httpGet = { path: '/healthz', port }
   const objects = [
     {
       apiVersion: 'v1',
@@ -161,9 +226,9 @@ export async function deploy(
                 image,
                 imagePullPolicy: 'Always',
                 ports: [{ name: port, containerPort: 8080, protocol: 'TCP' }],
-                readinessProbe: probe,
-                livenessProbe: probe,
-                securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+                readinessProbe: { httpGet, periodSeconds: 1, timeoutSeconds: 5 },
+                livenessProbe: { httpGet }, // every 10 s: what starts slowly on a busy machine lives on
+                securityContext,
                 ...container,
               },
             ],
@@ -175,7 +240,7 @@ export async function deploy(
   ]
   for (const object of objects)
     await cluster.kubectl(['apply', '-n', namespace, '-f', '-'], JSON.stringify(object))
-  await cluster.inNamespace(namespace, `rollout status deployment/${name} --timeout=120s`)
+  await settled(cluster, namespace, name)
   const address = await cluster.inNamespace(namespace, `get service ${name} -o jsonpath={.spec.clusterIP}`)
   return `http://${address}/`
 }

@@ -9,7 +9,7 @@ import { leaseName, subprotocol } from '../../protocol/names.ts'
 import { parseReleaseState } from '../../protocol/release.ts'
 import { lasting, underLoad } from '../cluster/traffic.ts'
 import { until } from '../cluster/wait.ts'
-import { deployWeb, install, tabsOn } from './installation.ts'
+import { deployWeb, install, settled, tabsOn } from './installation.ts'
 import type { RunningPod } from './installation.ts'
 
 const namespace = 'shop'
@@ -29,7 +29,7 @@ await told(1)
 
 t.test('the sidecar: the kubelet starts it again, and the app has noticed nothing', async t => {
   const pod = await busiest()
-  const cuts = await afterKill(t, () => kill(pod!, 'spa-reloader'))
+  const cuts = await afterKill(t, () => killed(pod!, 'spa-reloader'))
   t.ok(cuts > 0, 'tabs were on it')
   t.same(await restarts(pod!), { 'spa-reloader': 1, web: 0 })
 })
@@ -37,14 +37,15 @@ t.test('the sidecar: the kubelet starts it again, and the app has noticed nothin
 t.test('the app: nobody answers in its place until it is back, and the tabs stay', async t => {
   const pod = await busiest()
   const before = await restarts(pod!)
-  const cuts = await afterKill(t, () => kill(pod!, 'web'))
+  const cuts = await afterKill(t, () => killed(pod!, 'web'))
   t.equal(cuts, 0)
   t.same(await restarts(pod!), { ...before, web: 1 })
-  const log = await cluster.inNamespace(namespace, `logs ${pod!.metadata.name} -c spa-reloader`)
-  t.same(
-    [...log.matchAll(/"code":"(front_listens|app_gone)"/g)].map(([, code]) => code),
-    ['front_listens', 'app_gone', 'front_listens'],
-  )
+  const codes = await until('the log', async () => {
+    const log = await cluster.inNamespace(namespace, `logs ${pod!.metadata.name} -c spa-reloader`)
+    const found = [...log.matchAll(/"code":"(front_listens|app_gone)"/g)].map(([, code]) => code)
+    return found.length >= 3 && found
+  })
+  t.same(codes, ['front_listens', 'app_gone', 'front_listens'])
 })
 
 t.test(
@@ -56,21 +57,20 @@ t.test(
     await afterKill(t, async () => {
       await cluster.inNamespace(namespace, 'set image deployment/web web=web:2')
       await kill(leader!, 'webhook', 'spa-reloader')
-      await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=120s')
-    })
-    const bare = (await pods()).filter(
-      ({ metadata }) => metadata.labels?.['spa-reloader.io/injected'] !== 'true',
-    )
-    t.comment(`${bare.length} pods were missed`)
-    if (bare.length > 0) {
+      await cluster.rolledOut(namespace, 'web')
+      const bare = (await pods()).filter(
+        ({ metadata }) => metadata.labels?.['spa-reloader.io/injected'] !== 'true',
+      )
+      t.comment(`${bare.length} pods were missed`)
+      if (bare.length === 0) return
       await until('it to be told', async () =>
         (
           await cluster.inNamespace(namespace, 'get events -o name --field-selector reason=InjectionMissed')
         ).includes('event'),
       )
+      await settled(cluster, 'spa-reloader', 'spa-reloader-webhook')
       await cluster.inNamespace(namespace, 'rollout restart deployment/web')
-      await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=120s')
-    }
+    })
     await told(2)
   },
 )
@@ -85,33 +85,37 @@ t.test('the kubelet: what runs goes on, and what was missed is told when it is b
   const before = revision()
   await afterKill(t, async () => {
     cluster.startKubelet()
-    await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=120s')
+    await cluster.rolledOut(namespace, 'web')
   })
   await told(before + 1)
 })
 
 /**
- * Kills under load; resolves with how many tabs were cut off by it, once all is well again: each pod ready, each tab back with the present state, and
- * no request lost any more.
+ * Kills under load; resolves with how many tabs were cut off by it, once all is well again: each pod ready, and connections led to those alone, each
+ * tab back with the present state, and no request lost any more.
  */
 async function afterKill(t: Test, during: () => Promise<void>): Promise<number> {
   const cuts = () => tabs.reduce((sum, tab) => sum + tab.cuts(), 0)
   const before = cuts()
   const lost = await underLoad(url, async () => {
     await during()
-    await sleep(1_000)
-    await until('every pod to be ready', async () => (await pods()).every(isReady), 120)
+    await settled(cluster, namespace, 'web')
     await until('each tab to be back', () => tabs.every(tab => tab.isBack()))
   })
   t.comment(`lost meanwhile: ${JSON.stringify(lost)}`)
   const after = await underLoad(url, () => sleep(2_000))
   t.equal(after.failures, 0, JSON.stringify(after))
-  t.same(
-    tabs.flatMap(tab => tab.heard()).filter(state => !states.has(state)),
-    [],
-    'no tab was told what was not so',
-  )
+  const untrue = () => tabs.flatMap(tab => tab.heard()).filter(state => !states.has(state))
+  await until('the API server to have told it, too', () => untrue().length === 0).catch(() => {})
+  t.same(untrue(), [], 'no tab was told what was not so')
   return cuts() - before
+}
+
+/** Resolves once the kubelet has started it again. */
+async function killed(pod: RunningPod, container: string): Promise<void> {
+  const before = (await restarts(pod))[container]!
+  await kill(pod, container)
+  await until('a restart', async () => (await restarts(pod))[container]! > before)
 }
 
 async function kill({ metadata: { name } }: RunningPod, container: string, of = namespace): Promise<void> {
@@ -138,10 +142,6 @@ async function pods(): Promise<RunningPod[]> {
 async function busiest(): Promise<RunningPod | undefined> {
   const counted = await Promise.all((await pods()).map(async pod => ({ pod, tabs: await tabsOn(pod) })))
   return counted.sort((one, other) => other.tabs - one.tabs)[0]?.pod
-}
-
-function isReady({ status }: RunningPod): boolean {
-  return (status.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
 }
 
 async function restarts({ metadata }: RunningPod): Promise<Record<string, number>> {

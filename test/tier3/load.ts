@@ -27,8 +27,8 @@ t.test('rollouts under load', async t => {
   // A plain container is told to end together with the app, and then goes at once; a native one would outlive it all the same.
   const drainOff = 'SPA_SIDECAR_DRAIN_SEC=0 SPA_SIDECAR_FORM=plain'
   await cluster.inNamespace('spa-reloader', `set env deployment/spa-reloader-webhook ${drainOff}`)
-  await cluster.inNamespace('spa-reloader', 'rollout status deployment/spa-reloader-webhook --timeout=120s')
-  await restart('injected')
+  await cluster.rolledOut('spa-reloader', 'spa-reloader-webhook')
+  await restart('injected') // the first pods of it may still be the old webhook's: the API server keeps its connections
   const undrained = await underLoad(injected, () => restart('injected'))
   t.comment(`with draining switched off: ${JSON.stringify(undrained)}`)
   t.ok(rate(undrained) > rate(withSidecar), 'the measurement can tell')
@@ -36,7 +36,7 @@ t.test('rollouts under load', async t => {
   async function restart(namespace: string, times = 1): Promise<void> {
     for (let time = 0; time < times; time += 1) {
       await cluster.inNamespace(namespace, 'rollout restart deployment/web')
-      await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=240s')
+      await cluster.rolledOut(namespace, 'web')
     }
   }
 })

@@ -3,10 +3,11 @@
 import t from 'tap'
 import type { SpaState } from '../../client/api.ts'
 import { engines, launch } from '../browsers/browser.ts'
+import type { Browser } from '../browsers/browser.ts'
 import { until } from '../cluster/wait.ts'
 import { deploy, deployWeb, install, tabsOn } from './installation.ts'
 import type { Cluster } from './installation.ts'
-import { openTab } from './tab.ts'
+import { knowSeconds, openTab } from './tab.ts'
 import type { Tab } from './tab.ts'
 
 const namespace = 'shop'
@@ -23,7 +24,7 @@ t.test(
         ['web', 'spa-reloader'],
         'injected under Pod Security restricted',
       )
-    const browsers = []
+    const browsers: Browser[] = []
     for (const engine of engines) {
       const browser = await launch(engine)
       t.teardown(browser.close)
@@ -32,8 +33,12 @@ t.test(
     const tabs: Tab[] = []
     for (const browser of browsers) tabs.push(await openTab(browser, url))
     // Each pod has a tab, so the last old pod that goes has one too.
-    while (!(await everyPodHasTabs(cluster)) && tabs.length < 20) tabs.push(await openTab(browsers[0]!, url))
-    t.ok(await everyPodHasTabs(cluster), `${tabs.length} tabs, some on each pod`)
+    await until('some tabs on each pod', async () => {
+      if (await everyPodHasTabs(cluster)) return true
+      tabs.push(await openTab(browsers[0]!, url))
+      return false
+    })
+    t.comment(`${tabs.length} tabs`)
     t.same(
       await versions(tabs),
       tabs.map(() => 'one'),
@@ -47,7 +52,7 @@ t.test(
         tabs.map(() => 'one'),
         'nobody was reloaded against their will',
       )
-      for (const tab of tabs) await tab.reload()
+      await reload(cluster, tabs)
       t.same(
         await versions(tabs),
         tabs.map(() => 'two'),
@@ -59,7 +64,7 @@ t.test(
       await cluster.inNamespace(namespace, 'rollout undo deployment/web')
       await allTold(t, cluster, tabs, 3)
       for (const tab of tabs) t.equal((await tab.state()).rollback, true)
-      for (const tab of tabs) await tab.reload()
+      await reload(cluster, tabs)
       t.same(
         await versions(tabs),
         tabs.map(() => 'one'),
@@ -68,7 +73,7 @@ t.test(
 
     await t.test('a restart with the same image is silence', async t => {
       await cluster.inNamespace(namespace, 'rollout restart deployment/web')
-      await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=120s')
+      await cluster.rolledOut(namespace, 'web')
       await allCurrent(tabs, 4)
       for (const tab of tabs) t.notOk(await isTold(tab))
     })
@@ -77,7 +82,7 @@ t.test(
       await cluster.buildApp('three', 'web:1')
       await cluster.inNamespace(namespace, 'rollout restart deployment/web')
       await allTold(t, cluster, tabs, 5)
-      for (const tab of tabs) await tab.reload()
+      await reload(cluster, tabs)
       t.same(
         await versions(tabs),
         tabs.map(() => 'three'),
@@ -90,9 +95,10 @@ t.test(
       const selector = JSON.stringify({ spec: { selector: { app: 'green' } } })
       await cluster.inNamespace(namespace, `patch service web --patch ${selector}`)
       const start = Date.now()
-      await until('every tab to be told', async () => (await Promise.all(tabs.map(isTold))).every(Boolean))
+      const areTold = async () => (await Promise.all(tabs.map(isTold))).every(Boolean)
+      await until('every tab to be told', areTold, knowSeconds)
       t.comment(`all told after ${((Date.now() - start) / 1_000).toFixed(1)} s`)
-      for (const tab of tabs) await tab.reload()
+      await reload(cluster, tabs)
       t.same(
         await versions(tabs),
         tabs.map(() => 'two'),
@@ -115,15 +121,17 @@ async function allTold(t: Tap, cluster: Cluster, tabs: readonly Tab[], revision:
       if (told.some(Boolean) && !(await isRolledOut(cluster, revision))) early += 1
       return told.every(Boolean)
     },
-    120,
+    knowSeconds,
   )
   t.equal(early, 0, 'nobody is told before the rollout is finished')
 }
 
-/**
- * The limit is the client's own: a line that has gone dead without a word is noticed after 2.5 heartbeats (62.5 s), and a hidden tab whose
- * dials were in vain, as Chromium's are but for one, waits for up to 60 s before the next (client/connection.ts, backoff.ts).
- */
+/** When connections are led to the present pods alone: what the Service leads elsewhere meanwhile is an old page, or none. */
+async function reload({ routed }: Cluster, tabs: readonly Tab[]): Promise<void> {
+  await routed(namespace, 'web')
+  for (const tab of tabs) await tab.reload()
+}
+
 async function allCurrent(tabs: readonly Tab[], revision: number): Promise<void> {
   let states: SpaState[] = []
   await until(
@@ -132,7 +140,7 @@ async function allCurrent(tabs: readonly Tab[], revision: number): Promise<void>
       states = await Promise.all(tabs.map(tab => tab.state()))
       return states.every(({ status, target }) => status === 'current' && target?.revision === revision)
     },
-    180,
+    knowSeconds,
   )
 }
 
@@ -149,11 +157,14 @@ interface DeploymentObject {
     observedGeneration: number
     updatedReplicas?: number
     replicas?: number
-    availableReplicas?: number
+    conditions?: { type: string; reason: string }[]
   }
 }
 
-/** As `kubectl rollout status` sees it, and no ready pod of an older revision is left. */
+/**
+ * As `kubectl rollout status` saw it once: a pod that misses a probe afterwards takes nothing back, and neither does the Deployment's condition. And
+ * no pod of an older revision is left that is not about to go.
+ */
 async function isRolledOut({ api, pods }: Cluster, revision: number): Promise<boolean> {
   const { body } = await api<DeploymentObject>('GET', `/apis/apps/v1/namespaces/${namespace}/deployments/web`)
   const { metadata, spec, status } = body
@@ -163,7 +174,7 @@ async function isRolledOut({ api, pods }: Cluster, revision: number): Promise<bo
     metadata.generation <= status.observedGeneration &&
     status.updatedReplicas === spec.replicas &&
     status.replicas === spec.replicas &&
-    status.availableReplicas === spec.replicas &&
+    status.conditions?.some(({ reason }) => reason === 'NewReplicaSetAvailable') === true &&
     living.length === spec.replicas
   )
 }

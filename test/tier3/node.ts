@@ -17,7 +17,7 @@ t.test('an app runs, answers at its ClusterIP, and rolls out to another image', 
   }
   await node.kubectl(['create', 'deployment', 'web', '--image=web:1', '--port=8080', '--replicas=2'])
   await node.kubectl(['expose', 'deployment', 'web', '--port=80', '--target-port=8080'])
-  await node.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s'])
+  await isRolledOut()
   const { body: service } = await node.api<{ spec: { clusterIP: string } }>(
     'GET',
     '/api/v1/namespaces/default/services/web',
@@ -30,7 +30,7 @@ t.test('an app runs, answers at its ClusterIP, and rolls out to another image', 
   t.match(await imageIds(), new Set([`docker.io/library/web@${digests[0]}`]))
 
   await node.kubectl(['set', 'image', 'deployment/web', 'web=web:2'])
-  await node.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s'])
+  await isRolledOut()
   t.ok(await until('the new page', async () => (await version()) === '2'))
 
   const [pod] = await until('the old pods to be gone', async () => {
@@ -39,6 +39,10 @@ t.test('an app runs, answers at its ClusterIP, and rolls out to another image', 
   })
   const exec = ['exec', pod!, '--', 'node', '-p', 'process.version']
   t.match(await node.kubectl(exec), /^v24\./, 'the API server reaches the kubelet')
+
+  function isRolledOut(): Promise<string> {
+    return node.kubectl(['rollout', 'status', 'deployment/web', '--timeout=300s'])
+  }
 
   async function imageIds(): Promise<Set<string>> {
     const { body } = await node.api<{ items: { status: { containerStatuses: { imageID: string }[] } }[] }>(

@@ -7,8 +7,8 @@ import t from 'tap'
 import { launch } from '../browsers/browser.ts'
 import { imageOf } from '../cluster/images.ts'
 import { until } from '../cluster/wait.ts'
-import { install, makeNamespace } from './installation.ts'
-import { openTab } from './tab.ts'
+import { install, makeNamespace, settled } from './installation.ts'
+import { knowSeconds, openTab } from './tab.ts'
 
 const namespace = 'files'
 
@@ -23,7 +23,7 @@ t.test(
       await cluster.pushImage(await makeImage(version), `registry.example/web:${tag}`)
     await makeNamespace(cluster, namespace, true)
     await cluster.inNamespace(namespace, 'apply -f manifests/static')
-    await cluster.inNamespace(namespace, 'rollout status deployment/web --timeout=120s')
+    await settled(cluster, namespace, 'web')
     for (const { spec } of await cluster.pods(namespace))
       t.same(
         [...spec.containers, ...(spec.initContainers ?? [])].map(({ name }) => name).sort(),
@@ -32,7 +32,6 @@ t.test(
       )
     const address = await cluster.inNamespace(namespace, 'get service web -o jsonpath={.spec.clusterIP}')
     const url = `http://${address}/`
-    await until('the Service to answer', async () => (await fetch(url)).ok)
 
     const browser = await launch('chromium')
     t.teardown(browser.close)
@@ -41,17 +40,16 @@ t.test(
     const load = underLoad(url)
     t.teardown(load.end)
     await cluster.inNamespace(namespace, 'set image deployment/web files=registry.example/web:1.1.0')
-    await until('the tab to be told', async () => (await tab.told()).includes('update'))
+    await until('the tab to be told', async () => (await tab.told()).includes('update'), knowSeconds)
+    await cluster.routed(namespace, 'web')
     await tab.reload()
     t.equal(await tab.version(), 'two')
     const { sent, failures } = await load.end()
     t.comment(`${sent} requests`)
     t.same(failures, [])
 
-    await until('the old pods to be gone', async () => (await cluster.pods(namespace)).length === 2)
     const asset = async (name: string) => {
-      const headers = { 'sec-fetch-dest': 'script', connection: 'close' }
-      const answer = await until('an answer', () => fetch(`${url}assets/${name}`, { headers }))
+      const answer = await fetch(`${url}assets/${name}`, { headers: { 'sec-fetch-dest': 'script' } })
       return [answer.status, answer.headers.get('cache-control')]
     }
     t.same(await asset('app-twoZ1z3a.js'), [200, 'public, max-age=31536000, immutable'])

@@ -20,3 +20,4 @@ createServer((request, response) => {
   })
   file.once('error', () => response.writeHead(404).end())
 }).listen(Number(process.env.PORT ?? 8080))
+process.once('SIGTERM', () => process.exit()) // the first process of a container hears only what it listens for
