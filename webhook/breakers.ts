@@ -67,6 +67,7 @@ export function createBreakers(options: BreakersOptions): Breakers {
       report(seen, last, next)
     }
     if (doubted) return trialMs
+    if (written.has(name)) return leastMs // other replicas have not heard of it either: they would make more pods that get stuck
     if (next?.cause === 'container' && (await freeStuck(seen)) === 'waits') return againMs
     return next && Math.max(leastMs, Date.parse(next.retry) - now().getTime())
   }

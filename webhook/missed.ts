@@ -116,7 +116,8 @@ export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsO
     if (!isAskedFor(deployment, annotations)) return undefined
     const answer = await restarts.ask(deployment, 'missed')
     if (typeof answer === 'object') refused(deployment, answer.refused)
-    return answer === 'waits' ? againMs : undefined
+    // Nothing of the Deployment moves when we are given the right.
+    return answer === 'waits' || typeof answer === 'object' ? againMs : undefined
   }
 
   function refused({ name, uid }: Deployment, why: string): void {

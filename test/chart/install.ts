@@ -38,6 +38,12 @@ t.test('removed, it leaves the Releases and nothing else', async t => {
     kind: 'Release',
     metadata: { name: 'web', namespace: 'default' },
   }
+  await cluster.kubectl([
+    'wait',
+    '--for=condition=Established',
+    'crd/releases.spa-reloader.io',
+    '--timeout=5m',
+  ])
   await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(release))
   await run(helmBinary(), ['uninstall', 'spa-reloader', '--namespace', 'tools'], environment())
   t.match(await cluster.api('GET', configuration), { status: 404 })

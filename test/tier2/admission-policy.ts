@@ -18,7 +18,9 @@ await apply(
 )
 const stamped = await ready(1, a)
 const [pod] = (await living()).filter(({ metadata }) => metadata.labels?.['spa-reloader.io/injected'])
-const [other] = (await living()).filter(({ metadata }) => !metadata.labels?.['spa-reloader.io/injected'])
+const other = await until('the pod that is not injected', async () =>
+  (await living()).find(({ metadata }) => !metadata.labels?.['spa-reloader.io/injected']),
+)
 const ours = openApi(
   cluster.server,
   tokenOf(await cluster.kubeconfigOf('spa-reloader', 'spa-reloader-webhook')),
@@ -40,7 +42,7 @@ t.test("the controller's stamps pass, and so do its writes of the caBundle", asy
     removal,
   ])
   await installation.killWebhook()
-  await installation.startWebhook() // resolves when the caBundle is there again
+  await installation.startWebhook() // resolves when it has seen its caBundle there again
 })
 
 t.test('any other change of a pod is refused', async t => {

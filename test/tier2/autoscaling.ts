@@ -15,11 +15,15 @@ const usedMillicores = 88
 
 const { cluster, kubelet, open } = await install(t)
 const server = https.createServer(createCertificate(), (request, response) => {
-  void metrics(request.url ?? '').then(body =>
-    response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body)),
+  metrics(request.url ?? '').then(
+    body => response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body)),
+    () => response.writeHead(503).end(), // the cluster has gone, at the end
   )
 })
-t.teardown(() => server.close())
+t.teardown(() => {
+  server.close()
+  server.closeAllConnections()
+})
 await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
 const objects = [
   {

@@ -5,10 +5,11 @@ import t from 'tap'
 import { until } from '../cluster/wait.ts'
 import type { Pod } from '../cluster/fake-kubelet.ts'
 import { webDeployment, webService } from './installation.ts'
-import { createPod, installReplicas } from './replicas.ts'
+import { installReplicas } from './replicas.ts'
 import type { Replica } from './replicas.ts'
-import { isInjected, openShop, sayWaiting } from './shop.ts'
+import { isInjected, openShop, sayWaiting, waitingPods } from './shop.ts'
 import type { Manifest, Shop } from './shop.ts'
+import { createPod } from './trial-pod.ts'
 
 const { cluster, kubelet, open, start, cut } = await installReplicas(t)
 let replicas: Replica[] = [await start(), await start()]
@@ -19,25 +20,14 @@ t.test(
     const shop = await open(t, 'pull')
     const letGo = kubelet.hold(pod => pod.metadata.namespace === 'pull' && isInjected(pod), 'start')
     await shop.apply(webService(), webDeployment('web:1'))
-    const stuck = await until('two pods', async () => {
-      const all = await shop.living()
-      return all.length === 2 && all.every(pod => isInjected(pod) && pod.status.phase === 'Pending') && all
-    })
-    for (const pod of stuck) await cannotPull(pod)
+    for (const pod of await waitingPods(shop, 2, isInjected)) await cannotPull(pod)
     const message = await eventOf(shop, 'InjectionPaused')
     t.match(
       message,
       /^breaker: the sidecar \(spa-reloader-sidecar:test\) keeps .* from starting: ImagePullBackOff/,
     )
     t.match(message, /kubectl -n pull rollout restart deployment\/web$/)
-    await until('both replicas to have heard', async () => {
-      for (const _ of [...replicas, ...replicas]) {
-        cut() // the next connection leads to the other one
-        await createPod(cluster, 'pull') // it may meet the old connection, and then comes out without being asked about
-        if ((await createPod(cluster, 'pull')) === undefined) return false
-      }
-      return true
-    })
+    await allInject('pull', false)
 
     await shop.scale(6)
     let all: Pod[] = []
@@ -49,24 +39,25 @@ t.test(
       },
     )
     t.notOk((await ready(shop)).some(isInjected))
-    t.equal(await openBreakers(), 1)
+    await until('it to be counted', async () => (await openBreakers()) === 1)
 
     await Promise.all(replicas.map(replica => replica.kill()))
     replicas = [await start(), await start()]
     await shop.restart()
     await shop.settled(
       'the rollout',
-      ({ status }) => status.updatedReplicas === 6 && status.readyReplicas === 6,
+      ({ status }) => status.updatedReplicas === 6 && status.replicas === 6 && status.readyReplicas === 6,
     )
     t.notOk((await shop.living()).some(isInjected), 'it is still open, and the rollout is not held up')
 
     await shop.kubectl('annotate release web spa-reloader.io/breaker-')
     letGo()
+    await allInject('pull', true)
     await until('it to be closed', async () => (await openBreakers()) === 0)
     await shop.restart()
     await shop.settled(
       'the rollout',
-      ({ status }) => status.updatedReplicas === 6 && status.readyReplicas === 6,
+      ({ status }) => status.updatedReplicas === 6 && status.replicas === 6 && status.readyReplicas === 6,
     )
     t.ok((await shop.living()).every(isInjected))
   },
@@ -97,7 +88,8 @@ t.test(
     t.ok((await ready(shop)).some(pod => !isInjected(pod)))
 
     await cluster.kubectl(['-n', 'quota', 'apply', '-f', '-'], JSON.stringify(quota('2Gi')))
-    await eventOf(shop, 'InjectionResumed', 120)
+    await eventOf(shop, 'InjectionResumed', 300) // it is tried once a minute
+    await allInject('quota', true)
     await shop.restart()
     await shop.settled('the rollout', ({ status }) => status.updatedReplicas === 2 && status.replicas === 2)
     t.ok((await shop.living()).every(isInjected))
@@ -132,10 +124,11 @@ t.test('a namespace is labelled while its pods run: told on each Deployment, and
   await until('four pods', async () => (await ready(shop)).length === 4)
   await cluster.kubectl(['label', 'namespace', 'late', 'spa-reloader.io/inject=enabled'])
   for (const name of ['web', 'other']) {
-    const message = await eventOf(shop, 'InjectionMissed', 60, name)
+    const message = await eventOf(shop, 'InjectionMissed', 120, name)
     t.match(message, `kubectl -n late rollout restart deployment/${name} gives it to them`)
   }
-  t.equal(await missedPods(), 4)
+  await until('all to be missed', async () => (await missedPods()) === 4)
+  await allInject('late', true)
   await shop.restart()
   await shop.settled('the rollout', ({ status }) => status.updatedReplicas === 2 && status.replicas === 2)
   t.ok((await shop.living()).filter(pod => pod.metadata.name.startsWith('web-')).every(isInjected))
@@ -144,12 +137,11 @@ t.test('a namespace is labelled while its pods run: told on each Deployment, and
   const annotate = 'annotate namespace late spa-reloader.io/restart=auto'
   await cluster.kubectl(annotate.split(' '))
   t.match(
-    await eventOf(shop, 'RestartRefused', 60, 'other'),
+    await eventOf(shop, 'RestartRefused', 120, 'other'),
     /kubectl apply -f manifests\/restart gives us the right/,
   )
   await cluster.kubectl(['apply', '-f', 'manifests/restart'])
-  await cluster.kubectl(['annotate', 'namespace', 'late', 'nudge=1'])
-  await until('it to be restarted', async () => (await shop.living()).every(isInjected), 120)
+  await until('it to be restarted', async () => (await shop.living()).every(isInjected))
   await until('none to be missed', async () => (await missedPods()) === 0)
 })
 
@@ -174,7 +166,7 @@ t.test('pods are there before their Service: once it is there, they are missed, 
   const numbered = webService(other, 'numbered') as Manifest & { spec: { ports: object[] } }
   numbered.spec.ports = [{ port: 80, targetPort: 8080 }]
   await shop.apply(numbered)
-  t.match(await eventOf(shop, 'InjectionSkipped', 60, 'other'), /^numeric-target: /)
+  t.match(await eventOf(shop, 'InjectionSkipped', 120, 'other'), /^numeric-target: /)
   t.equal(await missedPods(), 0)
 
   await shop.apply(webService())
@@ -224,17 +216,25 @@ t.test('where its people asked for it, a Deployment whose pods are stuck is rest
   await cluster.kubectl(['annotate', 'namespace', 'freed', 'spa-reloader.io/restart=auto'])
   kubelet.hold(pod => pod.metadata.namespace === 'freed' && isInjected(pod), 'start')
   await shop.apply(webService(), webDeployment('web:1'))
-  const stuck = await until('two pods', async () => {
-    const all = await shop.living()
-    return all.length === 2 && all.every(pod => isInjected(pod) && pod.status.phase === 'Pending') && all
-  })
-  for (const pod of stuck) await cannotPull(pod)
+  for (const pod of await waitingPods(shop, 2, isInjected)) await cannotPull(pod)
   await until('two pods without the sidecar', async () => {
     const all = await shop.living()
     return all.length === 2 && !all.some(isInjected) && (await ready(shop)).length === 2
   })
   t.match(await eventOf(shop, 'InjectionPaused'), /ImagePullBackOff/)
 })
+
+/** Waits until each replica answers so. */
+async function allInject(namespace: string, isMeant: boolean): Promise<void> {
+  await until(`both replicas to ${isMeant ? '' : 'not '}inject in ${namespace}`, async () => {
+    for (const _ of [...replicas, ...replicas]) {
+      cut() // the next connection leads to the other one
+      await createPod(cluster, namespace) // it may meet the old connection, and then comes out without being asked about
+      if (((await createPod(cluster, namespace)) === undefined) !== isMeant) return false
+    }
+    return true
+  })
+}
 
 /** As the kubelet says it. */
 function cannotPull(pod: Pod): Promise<void> {
@@ -250,7 +250,7 @@ async function ready(shop: Shop): Promise<Pod[]> {
   )
 }
 
-function eventOf(shop: Shop, reason: string, seconds = 60, name = 'web'): Promise<string> {
+function eventOf(shop: Shop, reason: string, seconds = 120, name = 'web'): Promise<string> {
   const selector = `reason=${reason},involvedObject.kind=Deployment,involvedObject.name=${name}`
   return until(
     `the Event ${reason}`,

@@ -5,16 +5,21 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
+import type { KubernetesObject } from '../cluster/api.ts'
 import { until } from '../cluster/wait.ts'
 import { webDeployment, webService } from './installation.ts'
-import { createPod, createPods, installReplicas } from './replicas.ts'
+import { createPods, installReplicas } from './replicas.ts'
+import type { Leaf } from './replicas.ts'
+import { openShop } from './shop.ts'
+import { createPod } from './trial-pod.ts'
 
 const dayMs = 24 * 60 * 60_000
 const minuteMs = 60_000
+const atOnceSeconds = 20 // far less than the minute after which they look by themselves
 const secret = '/api/v1/namespaces/spa-reloader/secrets/spa-reloader-ca'
 const configuration = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/0-spa-reloader'
 
-const { cluster, open, start, cut, leader } = await installReplicas(t)
+const { cluster, kubelet, start, cut } = await installReplicas(t)
 const clock = join(cluster.dir, 'clock')
 moveClock(-250 * dayMs)
 const env = {
@@ -23,7 +28,8 @@ const env = {
 }
 const replicas = [await start(env), await start(env)]
 const [first = ''] = await authorities()
-const shop = await open(t, 'shop')
+const shop = await openShop(cluster, kubelet, 'shop')
+t.teardown(shop.close)
 await shop.apply(webService(), webDeployment('web:1', { replicas: 0 }))
 
 t.test('a leaf that has ended: pods are admitted as they are', async t => {
@@ -33,27 +39,30 @@ t.test('a leaf that has ended: pods are admitted as they are', async t => {
 
 t.test('by the clock of today it is renewed, and pods are injected', async t => {
   moveClock(0)
-  await look()
+  await until('both to have a leaf of today', async () => {
+    await look()
+    return (await leaves()).every(({ isValid }) => isValid)
+  })
   await until('the API server to trust us', injects)
   t.same(await authorities(), [first, first])
 })
 
 t.test('the authority is old, and another one takes over: no pod is missed', async t => {
-  await leader()
-  await look()
-  await until('the next authority to be trusted', async () => (await trusted()) === 2)
+  await until('the next authority to be trusted', async () => {
+    await look()
+    return (await trusted()) === 2
+  })
   t.same(await authorities(), [first, first], 'it is trusted, but does not sign yet')
   await until('the API server to trust us', injects)
   const created = createPods(cluster, 'shop')
   moveClock(11 * minuteMs)
-  await leader() // its Lease was lost to the clock for a moment
   const second = await until('both to have a leaf of it', async () => {
     await look()
     const [one, two] = await authorities()
     return one !== first && one === two && one
   })
-  const { pods, missed } = await created.end()
-  t.ok(pods > 10, `${pods} pods`)
+  await until('some pods', () => created.count() > 10)
+  const { missed } = await created.end()
   t.same(missed, [])
   cut()
   await until('the API server to look at the new leaf', injects)
@@ -61,7 +70,7 @@ t.test('the authority is old, and another one takes over: no pod is missed', asy
   t.equal(await trusted(), 2, 'the old one is still trusted')
 })
 
-t.test('a caBundle that is wiped is back within seconds', async t => {
+t.test('a caBundle that is wiped is back at once, not when they look again', async t => {
   const { body } = await cluster.api<{ webhooks: { clientConfig: { caBundle?: string } }[] }>(
     'GET',
     configuration,
@@ -72,11 +81,8 @@ t.test('a caBundle that is wiped is back within seconds', async t => {
       ...webhook,
       clientConfig: { ...webhook.clientConfig, caBundle },
     }))
-    const wiped = performance.now()
     await cluster.api('PATCH', configuration, { webhooks })
-    await until('it to be back', async () => (await trusted()) > 0)
-    const ms = performance.now() - wiped
-    t.ok(ms < 5_000, `${Math.round(ms)} ms`)
+    await until('it to be back', async () => (await trusted()) > 0, atOnceSeconds)
   }
   const after = await cluster.api<{ webhooks: { clientConfig: { caBundle?: string } }[] }>(
     'GET',
@@ -89,16 +95,18 @@ t.test('a caBundle that is wiped is back within seconds', async t => {
   await until('the API server to trust us', injects)
 })
 
-t.test('a Secret that is deleted is back within seconds, with the same authority', async t => {
-  const { body } = await cluster.api<{ data: object }>('GET', secret)
-  const deleted = performance.now()
+t.test('a Secret that is deleted is back at once, with the same authority', async t => {
+  const { body } = await cluster.api<KubernetesObject & { data: object }>('GET', secret)
+  const { uid } = body.metadata
   await cluster.api('DELETE', secret)
-  const after = await until('it to be back', async () => {
-    const answer = await cluster.api<{ data: object }>('GET', secret)
-    return answer.status === 200 && answer.body.data
-  })
-  const ms = performance.now() - deleted
-  t.ok(ms < 5_000, `${Math.round(ms)} ms`)
+  const after = await until(
+    'it to be back',
+    async () => {
+      const answer = await cluster.api<KubernetesObject & { data: object }>('GET', secret)
+      return answer.status === 200 && answer.body.metadata.uid !== uid && answer.body.data
+    },
+    atOnceSeconds,
+  )
   t.same(after, body.data)
   t.equal(await createPod(cluster, 'shop'), undefined)
 })
@@ -122,14 +130,17 @@ function moveClock(ms: number): void {
   writeFileSync(clock, String(ms))
 }
 
-/** They look once a minute, and when the Secret moves. */
+/** They look once a minute, and when the Secret moves. Not all may be ready to do something about it: it is to be called again and again. */
 async function look(): Promise<void> {
-  await new Promise(resolve => setTimeout(resolve, 200))
   await cluster.api('PATCH', secret, { metadata: { annotations: { looked: String(performance.now()) } } })
 }
 
-function authorities(): Promise<string[]> {
-  return Promise.all(replicas.map(replica => replica.authority()))
+function leaves(): Promise<Leaf[]> {
+  return Promise.all(replicas.map(replica => replica.leaf()))
+}
+
+async function authorities(): Promise<string[]> {
+  return (await leaves()).map(({ authority }) => authority)
 }
 
 /** How many authorities the API server trusts. */

@@ -6,6 +6,9 @@ import t from 'tap'
 import { reasons } from '../../webhook/reasons.ts'
 import { until } from '../cluster/wait.ts'
 import { install, manifests, webDeployment, webService } from './installation.ts'
+import { untilMay } from './rights.ts'
+import { isDeadline, openShop } from './shop.ts'
+import { untilInjected, untilServed } from './trial-pod.ts'
 
 const installation = await install(t)
 const { cluster } = installation
@@ -39,7 +42,9 @@ t.test('explain: the sentence is the one of the Event', async t => {
   const { apply, kubectl, settled } = await installation.open(t, 'skipped')
   const service = webService()
   const ports = [{ name: 'http', port: 80, targetPort: 8080 }]
-  await apply({ ...service, spec: { selector: { app: 'web' }, ports } }, webDeployment('web:1'))
+  await apply({ ...service, spec: { selector: { app: 'web' }, ports } })
+  await untilServed(cluster, 'skipped', 'env')
+  await apply(webDeployment('web:1'))
   await settled('two pods', ({ status }) => status.readyReplicas === 2)
   const message = await until('the Event', async () => {
     const events = 'get events --field-selector reason=InjectionSkipped -o jsonpath={.items[0].message}'
@@ -72,8 +77,13 @@ t.test('explain: a Deployment that the breaker leaves alone', async t => {
 })
 
 t.test('explain: without the label, then labelled with pods that were missed', async t => {
-  const { apply, kubectl, living, settled } = await installation.open(t, 'late')
-  await kubectl('label namespace late spa-reloader.io/inject-')
+  const { apply, kubectl, living, settled, close } = await openShop(
+    cluster,
+    installation.kubelet,
+    'late',
+    false,
+  )
+  t.teardown(close)
   await apply(webService(), webDeployment('web:1'))
   await settled('two pods', ({ status }) => status.readyReplicas === 2)
   const [pod] = await living()
@@ -89,6 +99,7 @@ t.test('explain: without the label, then labelled with pods that were missed', a
   t.match(await cli('check -n late'), {
     stdout: /warn {2}deployment\/web: 2 of 2 pods are not injected \(missed\)/,
   })
+  await untilInjected(cluster, 'late')
   await kubectl('rollout restart deployment/web')
   t.match(await cli('status --wait -n late web'), { code: 0, stdout: /told {7}2 of 2 injected pods/ })
   t.match(await cli('explain deployment/web -n late'), { code: 0, stdout: /pods {7}2 of 2 are injected/ })
@@ -98,6 +109,7 @@ t.test('explain: by a user who may only view the namespace', async t => {
   const { apply, kubectl } = await installation.open(t, 'viewed')
   await apply(webService(), webDeployment('web:1'))
   await kubectl('create rolebinding view --clusterrole=view --serviceaccount=viewed:default')
+  await untilMay(cluster, 'viewed:default', { namespace: 'viewed', verb: 'list', resource: 'pods' })
   const kubeconfig = await cluster.kubeconfigOf('viewed', 'default')
   t.match(await cli('explain deployment/web -n viewed', { kubeconfig }), {
     code: 0,
@@ -114,21 +126,28 @@ t.test('check: sound, then broken in each way', async t => {
   const deployment = manifests().find(({ kind }) => kind === 'Deployment')!
   await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(deployment))
   const rollout = ['-n', 'spa-reloader', 'rollout', 'status', `deployment/${deployment.metadata.name}`]
-  await cluster.kubectl([...rollout, '--timeout=60s'])
+  await cluster.kubectl([...rollout, '--timeout=5m'])
   const account = ['patch', 'serviceaccount', 'default', '-p', '{"imagePullSecrets":[{"name":"registry"}]}']
   await cluster.kubectl(['-n', 'checked', ...account])
   await apply(webService(), webDeployment('web:1'))
-  const sound = await cli('check -n checked')
-  t.equal(sound.code, 0, sound.stdout)
+  const pullSecret = 'warn  the pull secret registry, which pods name, is not there'
+  let sound = await cli('check -n checked')
+  await until(
+    () => `it to be sound: ${sound.stdout}`,
+    async () => {
+      sound = await cli('check -n checked')
+      return sound.code === 0 && sound.stdout.includes(pullSecret)
+    },
+  )
   t.notMatch(sound.stdout, /^ {2}(fail|skip)/m)
   t.match(sound.stdout, 'ok    a dry run of a new pod was injected, and admitted')
   t.match(sound.stdout, 'ok    the ServiceAccount spa-reloader-webhook has all of its rights')
 
-  t.match(sound.stdout, 'warn  the pull secret registry, which pods name, is not there')
-
   const quota = ['create', 'quota', 'tight', '--hard=requests.memory=150Mi']
   await cluster.kubectl(['-n', 'checked', ...quota])
-  await until('the quota to be counted', async () => kubectl('get quota tight -o jsonpath={.status.hard}'))
+  await until('the quota to be counted', async () =>
+    (await kubectl('get quota tight -o jsonpath={.status.hard}')).includes('150Mi'),
+  )
   const refused = await cli('check -n checked')
   t.match(refused, { code: 1, stdout: /fail {2}an injected pod would be refused: .*exceeded quota/ })
   await kubectl('delete quota tight')
@@ -166,24 +185,26 @@ t.test('check: sound, then broken in each way', async t => {
 const removeBundle = '[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]'
 
 t.test('status: waits until the pods are told, and says what for', async t => {
-  const { behaviour, apply, hold, kubectl, ready } = await installation.open(t, 'waiting')
+  const { behaviour, apply, hold, kubectl, ready, settled, told } = await installation.open(t, 'waiting')
   behaviour.images.set('web:1', a).set('web:2', b)
   await apply(webService(), webDeployment('web:1', { spec: { progressDeadlineSeconds: 600 } }))
   await ready(1, a)
   const letGo = hold(() => true)
   await kubectl('set image deployment/web web=web:2')
+  await settled('one new pod', ({ status }) => status.updatedReplicas === 1)
+  await told('rolling', state => state.revision === 2 && state.target.id === b)
   const timedOut = await cli('status --wait --timeout 2 -n waiting web')
   t.match(timedOut, { code: 3, stdout: /timed out: waited for revision 2: 1 of 2 pods are updated/ })
   t.match(await cli('status -n waiting web'), { code: 0, stdout: /^phase {6}rolling/ })
   const waiting = cli('status --wait -n waiting web')
   letGo()
-  const told = await waiting
-  t.match(told, { code: 0, stdout: /^phase {6}ready since/m })
+  const done = await waiting
+  t.match(done, { code: 0, stdout: /^phase {6}ready since/m })
   t.match(
-    told.stdout,
+    done.stdout,
     /revision {3}2 \(rollout\)\ntarget {5}web:2 bbbbbbbbbbbb\nprevious {3}web:1 aaaaaaaaaaaa\n/,
   )
-  t.match(told.stdout, /told {7}2 of 2 injected pods\ntabs {7}unknown on 2 pods/)
+  t.match(done.stdout, /told {7}2 of 2 injected pods\ntabs {7}unknown on 2 pods/)
 })
 
 t.test('status: a rollout that fails, and a Deployment without sidecars', async t => {
@@ -193,6 +214,10 @@ t.test('status: a rollout that fails, and a Deployment without sidecars', async 
   await ready(1, a)
   t.teardown(hold(() => true))
   await kubectl('set image deployment/web web=web:2')
+  await settled(
+    'the deadline',
+    ({ status }) => status.conditions?.some(isDeadline) === true && status.updatedReplicas === 1,
+  )
   const failed = await cli('status --wait -n failing web')
   t.match(failed, { code: 1, stdout: /failed {5}the progress deadline has passed: 1 of 2 pods are updated/ })
   t.match(await cli('status --wait -n failing nothing'), { code: 1, stdout: /no such Deployment/ })

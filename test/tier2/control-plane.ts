@@ -88,7 +88,9 @@ t.test('a ServiceAccount has its own rights, not those of the administrator', as
   ]
   await cluster.kubectl(binding)
   const kubeconfig = ['--kubeconfig', await cluster.kubeconfigOf('shop', 'reader')]
-  t.match(await cluster.kubectl([...kubeconfig, 'get', 'pods', '-n', 'shop', '-o', 'name']), '')
+  await until('the right to count', () =>
+    cluster.kubectl([...kubeconfig, 'get', 'pods', '-n', 'shop', '-o', 'name']),
+  )
   await t.rejects(
     cluster.kubectl([...kubeconfig, 'get', 'secrets', '-n', 'shop']),
     /shop:reader.*cannot list/,
@@ -121,7 +123,7 @@ async function apply(cluster: ControlPlane, namespace: string, objects: unknown)
 }
 
 async function rolledOut(cluster: ControlPlane, image: string, count: number): Promise<Pod[]> {
-  await cluster.kubectl(['-n', 'shop', 'rollout', 'status', 'deployment/web', '--timeout=60s'])
+  await cluster.kubectl(['-n', 'shop', 'rollout', 'status', 'deployment/web', '--timeout=5m'])
   return until(`${count} pods of ${image}`, async () => {
     const all = await pods(cluster)
     return all.length === count && all.every(pod => pod.spec.containers[0]?.image === image) && all

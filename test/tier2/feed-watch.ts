@@ -103,14 +103,19 @@ async function startSidecar(t: Test, { cluster }: Installation, pod: Pod) {
 
   /** `2 ready bbbb…`, undefined while it knows of no state. */
   async function told(): Promise<string | undefined> {
-    const response = await fetch(`http://127.0.0.1:${frontPort}/__spa/version`)
+    const response = await get('/__spa/version')
     if (response.status !== 200) return undefined
     const { revision, phase, sha256 } = (await response.json()) as Record<string, unknown>
     return `${String(revision)} ${String(phase)} ${String(sha256)}`
   }
 
   async function page(): Promise<number> {
-    return (await fetch(`http://127.0.0.1:${frontPort}/`)).status
+    return (await get('/')).status
+  }
+
+  /** By a connection of its own: a kept one may be closed by the other side just now. */
+  function get(path: string): Promise<Response> {
+    return fetch(`http://127.0.0.1:${frontPort}${path}`, { headers: { connection: 'close' } })
   }
 }
 

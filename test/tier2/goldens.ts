@@ -212,6 +212,7 @@ async function serveWebhooks(t: Test) {
   const caBundle = Buffer.from(certificate.ca).toString('base64')
   const at = (port: number) => ({ url: `https://localhost:${port}/mutate`, caBundle })
   const [webhook] = ours.webhooks as Raw[]
+  webhook!.timeoutSeconds = 30 // a slow machine is no finding
   await configure({ ...ours, webhooks: [{ ...webhook, clientConfig: at(await server.open()) }] })
   await configure({
     ...ours,

@@ -2,6 +2,7 @@
 // API server has no pod network here, so the configuration names a URL on this machine instead of the Service.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import https from 'node:https'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { parseAllDocuments } from 'yaml'
@@ -15,15 +16,16 @@ import type { Program } from '../cluster/process.ts'
 import { until } from '../cluster/wait.ts'
 import { openShop } from './shop.ts'
 import type { Manifest, Shop } from './shop.ts'
+import { untilInjected } from './trial-pod.ts'
 
 export interface Installation {
   cluster: ControlPlane
   kubelet: FakeKubelet
-  /** A labelled namespace of its own; it is watched until the test ends. */
+  /** A labelled namespace of its own, once its pods are injected; it is watched until the test ends. */
   open(t: Test, namespace: string): Promise<Shop>
+  /** Resolves when it is ready, its caBundle seen in the configuration. */
   startWebhook(): Promise<void>
   killWebhook(): Promise<void>
-  webhookLog(): string
 }
 
 export function manifests(): KubernetesObject[] {
@@ -34,13 +36,19 @@ export function manifests(): KubernetesObject[] {
     .map(document => document.toJS() as KubernetesObject)
 }
 
-/** All but the Deployment; the API server asks whoever listens on that port of this machine. */
+/**
+ * All but the Deployment; the API server asks whoever listens on that port of this machine, and waits for longer than elsewhere: that a slow machine's
+ * pods come out without the sidecar is no finding.
+ */
 export async function applyManifests(cluster: ControlPlane, port: number): Promise<void> {
   for (const object of manifests()) {
     if (object.kind === 'Deployment') continue
     if (object.kind === 'MutatingWebhookConfiguration')
-      for (const webhook of object.webhooks as { clientConfig: object }[])
-        webhook.clientConfig = { url: `https://localhost:${port}/mutate` }
+      for (const webhook of object.webhooks as object[])
+        Object.assign(webhook, {
+          clientConfig: { url: `https://localhost:${port}/mutate` },
+          timeoutSeconds: 30,
+        })
     await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(object))
   }
 }
@@ -65,12 +73,12 @@ export async function install(t: Test): Promise<Installation> {
     open,
     startWebhook,
     killWebhook,
-    webhookLog: () => readFileSync(log, 'utf8'),
   }
 
   async function open(t: Test, namespace: string): Promise<Shop> {
     const shop = await openShop(cluster, kubelet, namespace)
     t.teardown(shop.close)
+    await untilInjected(cluster, namespace)
     return shop
   }
 
@@ -85,22 +93,25 @@ export async function install(t: Test): Promise<Installation> {
       },
     })
     webhook = program
-    await Promise.race([until('the webhook to write its caBundle', isConfigured), program.failed])
-  }
-
-  async function isConfigured(): Promise<boolean> {
-    const { body } = await cluster.api<{ webhooks: { clientConfig: { caBundle?: string } }[] }>(
-      'GET',
-      '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/0-spa-reloader',
-    )
-    const isListening = readFileSync(log, 'utf8').includes('webhook listens')
-    return isListening && body.webhooks.every(({ clientConfig }) => Boolean(clientConfig.caBundle))
+    await Promise.race([until('the webhook to be ready', () => isReady(port)), program.failed])
   }
 
   async function killWebhook(): Promise<void> {
     await webhook?.stop()
     webhook = undefined
   }
+}
+
+/** Whether a webhook on this port says that it is. */
+export function isReady(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const options = { host: '127.0.0.1', port, path: '/readyz', agent: false, rejectUnauthorized: false }
+    const request = https.get(options, response => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+    request.on('error', () => resolve(false))
+  })
 }
 
 interface Wishes {

@@ -5,8 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { until } from '../cluster/wait.ts'
 import { install, webDeployment, webService } from './installation.ts'
+import { untilMay } from './rights.ts'
 import { checkHistory, imageOf, isInjected, stampOf, story } from './shop.ts'
 import type { Shop } from './shop.ts'
+import { untilInjected, untilServed } from './trial-pod.ts'
 
 const [a, b, c] = ['a', 'b', 'c'].map(letter => letter.repeat(64)) as [string, string, string]
 const releaseAnnotation = 'spa-reloader.io/release'
@@ -142,7 +144,9 @@ t.test(
     const shop = await open(t, 'events')
     const service = webService()
     Object.assign(service.spec as object, { ports: [{ port: 80, targetPort: 8080 }] })
-    await shop.apply(service, webDeployment('web:1'))
+    await shop.apply(service)
+    await untilServed(cluster, 'events', 'env')
+    await shop.apply(webDeployment('web:1'))
     const event = await until('the Event', async () => {
       const text = await shop.kubectl(
         'get events --field-selector reason=InjectionSkipped -o jsonpath={.items[0].involvedObject.kind}/{.items[0].message}',
@@ -154,7 +158,9 @@ t.test(
       /^Deployment\/numeric-target: the Service targets a port number: give the container port a name/,
     )
     const annotations = { 'spa-reloader.io/capture': 'magic' }
-    await shop.apply(webService(), webDeployment('web:1', { annotations }))
+    await shop.apply(webService())
+    await untilServed(cluster, 'events', 'name')
+    await shop.apply(webDeployment('web:1', { annotations }))
     const warning = await until('the Event of a wrong annotation', async () => {
       const text = await shop.kubectl(
         'get events --field-selector reason=InjectionWarning -o jsonpath={.items[0].message}',
@@ -173,9 +179,10 @@ t.test('the webhook is dead during a rollout and back later; pods are admitted m
   const shop = await openOnFirst(t, 'dead')
   await killWebhook()
   await shop.setImage('web:2')
-  await shop.kubectl('rollout status deployment/web --timeout=60s')
+  await shop.rolledOut()
   t.notOk((await shop.living()).some(isInjected), 'failurePolicy Ignore')
   await startWebhook()
+  await untilInjected(cluster, 'dead')
   const missed = await shop.ready(2, b)
   t.match(
     missed,
@@ -209,7 +216,7 @@ t.test(
     await shop.told('rolling', state => state.revision === 2 && state.target.id === b)
     await killWebhook()
     letGo()
-    await shop.kubectl('rollout status deployment/web --timeout=60s')
+    await shop.rolledOut()
     await startWebhook()
     const { serial } = await shop.ready(2, b)
     await killWebhook()
@@ -239,16 +246,8 @@ t.test(
     const setRules = (rules: object[]) =>
       cluster.api('PATCH', '/apis/rbac.authorization.k8s.io/v1/clusterroles/spa-reloader-webhook', { rules })
     await setRules(withoutPatch)
-    const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews'
-    await until('the right to be gone', async () => {
-      const { body } = await cluster.api('POST', path, {
-        spec: {
-          user: 'system:serviceaccount:spa-reloader:spa-reloader-webhook',
-          resourceAttributes: { namespace: 'between', verb: 'patch', resource: 'pods' },
-        },
-      })
-      return body.status?.allowed === false
-    })
+    const right = { namespace: 'between', verb: 'patch', resource: 'pods' }
+    await untilMay(cluster, 'spa-reloader:spa-reloader-webhook', right, false)
     const letGo = shop.hold(pod => imageOf(pod) === 'web:2')
     await shop.setImage('web:2')
     const written = await until('the record', () => {
@@ -259,6 +258,7 @@ t.test(
     t.notOk(stamps.includes(written.serial), 'no pod carries it')
     await killWebhook()
     await setRules(rules)
+    await untilMay(cluster, 'spa-reloader:spa-reloader-webhook', right)
     await startWebhook()
     const told = await shop.told('what was written', state => state.serial === written.serial)
     t.same(told, written, 'it is told as it was written')
@@ -302,7 +302,7 @@ t.test('the API server is killed in the middle of a rollout: no state is lost', 
   await shop.told('rolling', state => state.revision === 2 && state.target.id === b)
   await cluster.restartApiServer()
   letGo()
-  await shop.kubectl('rollout status deployment/web --timeout=60s')
+  await shop.rolledOut()
   await shop.ready(2, b)
   await shop.roll(() => shop.kubectl('rollout undo deployment/web'), 3, a)
   t.same(story(shop.states), [...first, ...second, '3 rolling a rollback b', '3 ready a rollback b'])
@@ -316,7 +316,7 @@ t.test(
     const shop = await openOnFirst(t, 'away')
     await shop.setImage('web:2')
     await cluster.restartApiServer(30_000)
-    await shop.kubectl('rollout status deployment/web --timeout=60s')
+    await shop.rolledOut()
     await shop.ready(2, b)
     await shop.roll(() => shop.restart(), 3, b)
     t.same(

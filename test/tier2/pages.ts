@@ -162,6 +162,7 @@ async function visit(t: Test, address: string, type: 'window' | 'tab' = 'window'
   const complaints: string[] = []
   page.on('console', message => complaints.push(`${message.type()}: ${message.text()}`))
   page.on('pageerror', error => complaints.push(String(error)))
+  page.setDefaultTimeout(120_000)
   await page.setViewport({ width: 1_280, height: 900 })
   await page.goto(`http://127.0.0.1:${port}/${address}`, { waitUntil: 'load' })
   await page.evaluate(() => Object.assign(globalThis, { isSame: true }))

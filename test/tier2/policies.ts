@@ -92,7 +92,12 @@ t.test('policies', async t => {
   t.test("a network plugin's kind is found; the annotation goes before its doubts", async t => {
     const { cluster } = installation
     await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(crd))
-    await cluster.kubectl(['wait', '--for=condition=Established', 'crd/ciliumnetworkpolicies.cilium.io'])
+    await cluster.kubectl([
+      'wait',
+      '--for=condition=Established',
+      'crd/ciliumnetworkpolicies.cilium.io',
+      '--timeout=5m',
+    ])
     await installation.killWebhook() // kinds are looked up at start, and every ten minutes
     await installation.startWebhook()
     const shop = await open(t, installation, 'cilium')
@@ -107,9 +112,10 @@ t.test('policies', async t => {
     await restartUntil(shop, pods => pods.every(pod => !isInjected(pod)))
     const [message] = await eventsOf(shop, 'InjectionSkipped', 1)
     t.match(message, /^other-policy: CiliumNetworkPolicy\.cilium\.io cilium\/web: /)
-    await shop.apply(webDeployment('web:1', { annotations: { 'spa-reloader.io/capture': 'name' } }))
+    const annotations = { 'spa-reloader.io/capture': 'name' }
+    await shop.apply(webDeployment('web:1', { replicas: 1, annotations }))
+    await restartUntil(shop, pods => pods.every(isInjected))
     await shop.told('the injected pods', ({ phase }) => phase === 'ready')
-    t.ok((await shop.living()).every(isInjected))
   })
 })
 

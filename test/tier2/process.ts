@@ -19,6 +19,8 @@ t.test('a program dies with the process that started it, even when that is kille
   const pid = await new Promise<string>(resolve =>
     owner.stdout.once('data', data => resolve(String(data).trim())),
   )
+  // Until then nobody has asked the kernel for it.
+  await until('setpriv to have become the program', () => commandOf(pid) === 'sleep')
   t.ok(isRunning(pid))
   owner.kill('SIGKILL')
   t.ok(await until('its end', () => !isRunning(pid)))
@@ -29,6 +31,10 @@ t.test('a program that ends by itself says why', async t => {
   const program = startProgram('sh', ['-c', 'echo no such flag; exit 3'], { log: join(dir, 'log') })
   await t.rejects(program.failed, /sh ended \(3\):\nno such flag/)
 })
+
+function commandOf(pid: string): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
+}
 
 /** What a killed process leaves until its new parent asks for it (a zombie, Z) is no program. */
 function isRunning(pid: string): boolean {

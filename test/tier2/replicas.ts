@@ -3,7 +3,6 @@
 
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import https from 'node:https'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
@@ -15,17 +14,18 @@ import { startFakeKubelet } from '../cluster/fake-kubelet.ts'
 import type { FakeKubelet } from '../cluster/fake-kubelet.ts'
 import { freePort, startProgram } from '../cluster/process.ts'
 import { until } from '../cluster/wait.ts'
-import { applyManifests } from './installation.ts'
+import { applyManifests, isReady } from './installation.ts'
 import { openShop } from './shop.ts'
 import type { Shop } from './shop.ts'
+import { createPod, untilInjected } from './trial-pod.ts'
 
 export interface Replica {
   log(): string
   isReady(): Promise<boolean>
   /** The value of a metric without labels. */
   metric(name: string): Promise<number>
-  /** The authority's name in the certificate that it serves. */
-  authority(): Promise<string>
+  /** Of the certificate that it serves. */
+  leaf(): Promise<Leaf>
   /** As the kubelet does at the end of a pod: SIGTERM. Resolves when it has ended. */
   terminate(): Promise<void>
   /** Without warning. */
@@ -35,9 +35,17 @@ export interface Replica {
   resume(): void
 }
 
+export interface Leaf {
+  /** The authority's name. */
+  authority: string
+  /** By the clock of today. */
+  isValid: boolean
+}
+
 export interface Replicas {
   cluster: ControlPlane
   kubelet: FakeKubelet
+  /** A labelled namespace of its own, once its pods are injected; it is watched until the test ends. */
   open(t: Test, namespace: string): Promise<Shop>
   /** Starts one more; resolves when it is ready and connections are led to it. */
   start(env?: Record<string, string>): Promise<Replica>
@@ -68,6 +76,7 @@ export async function installReplicas(t: Test): Promise<Replicas> {
   async function open(t: Test, namespace: string): Promise<Shop> {
     const shop = await openShop(cluster, kubelet, namespace)
     t.teardown(shop.close)
+    await untilInjected(cluster, namespace)
     return shop
   }
 
@@ -88,7 +97,7 @@ export async function installReplicas(t: Test): Promise<Replicas> {
       log: () => readFileSync(log, 'utf8'),
       isReady: () => isReady(port),
       metric: name => metricAt(metricsPort, name),
-      authority: () => authorityAt(port),
+      leaf: () => leafAt(port),
       async terminate() {
         const ended = program.stop('SIGTERM')
         await delay(lagMs)
@@ -130,28 +139,18 @@ export async function installReplicas(t: Test): Promise<Replicas> {
   }
 }
 
-function isReady(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const options = { host: '127.0.0.1', port, path: '/readyz', agent: false, rejectUnauthorized: false }
-    const request = https.get(options, response => {
-      response.resume()
-      resolve(response.statusCode === 200)
-    })
-    request.on('error', () => resolve(false))
-  })
-}
-
 async function metricAt(port: number, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  const headers = { connection: 'close' } // a kept one may be closed by the other side just now
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).text()
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1])
 }
 
-async function authorityAt(port: number): Promise<string> {
+async function leafAt(port: number): Promise<Leaf> {
   const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false })
   await once(socket, 'secureConnect')
-  const { issuer } = socket.getPeerCertificate()
+  const { issuer, valid_to: until } = socket.getPeerCertificate()
   socket.destroy()
-  return String(issuer.CN)
+  return { authority: String(issuer.CN), isValid: Date.parse(until) > Date.now() }
 }
 
 /** Leads each new connection to one of the endpoints, in turn. */
@@ -197,7 +196,7 @@ async function startService() {
   }
 }
 
-/** Creates pods of the Deployment `web` all the time. Dry runs: they go through admission as every creation does, and leave nothing behind. */
+/** Asks for pods of the Deployment `web` all the time. */
 export function createPods(cluster: ControlPlane, namespace: string) {
   const missed: string[] = []
   let pods = 0
@@ -219,33 +218,5 @@ export function createPods(cluster: ControlPlane, namespace: string) {
       if (problem) missed.push(`${new Date().toISOString()} ${problem}`)
       await delay(20)
     }
-  }
-}
-
-/** A dry run. Returns what came out when the pod was not injected. */
-export async function createPod(cluster: ControlPlane, namespace: string): Promise<string | undefined> {
-  const path = `/api/v1/namespaces/${namespace}/pods?dryRun=All`
-  const { status, body } = await cluster.api('POST', path, podOf('web', '6c487dcc49'))
-  const { containers = [] } = (body.spec ?? {}) as { containers?: { name: string }[] }
-  const isInjected = containers.some(({ name }) => name === 'spa-reloader')
-  return isInjected ? undefined : `${status} ${JSON.stringify(body).slice(0, 200)}`
-}
-
-function podOf(deployment: string, hash: string) {
-  return {
-    metadata: {
-      generateName: `${deployment}-${hash}-`,
-      labels: { app: 'web', 'pod-template-hash': hash },
-      ownerReferences: [
-        {
-          apiVersion: 'apps/v1',
-          kind: 'ReplicaSet',
-          name: `${deployment}-${hash}`,
-          uid: '0d7a3c5e-6b0f-4a3e-9a45-2f1f4c5b6a70',
-          controller: true,
-        },
-      ],
-    },
-    spec: { containers: [{ name: 'web', image: 'web:1', ports: [{ name: 'http', containerPort: 8080 }] }] },
   }
 }

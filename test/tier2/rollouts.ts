@@ -6,12 +6,23 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { parseAllDocuments } from 'yaml'
+import type { ReleaseState } from '../../protocol/release.ts'
 import { imageIdFormats } from '../cluster/fake-kubelet.ts'
 import type { Pod } from '../cluster/fake-kubelet.ts'
 import { until } from '../cluster/wait.ts'
 import { install, webDeployment, webService } from './installation.ts'
-import { checkHistory, imageOf, isInjected, stampOf, story, templatePatch } from './shop.ts'
+import {
+  checkHistory,
+  imageOf,
+  isDeadline,
+  isInjected,
+  openShop,
+  stampOf,
+  story,
+  templatePatch,
+} from './shop.ts'
 import type { Manifest, Shop } from './shop.ts'
+import { untilServed } from './trial-pod.ts'
 
 const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(letter => letter.repeat(64)) as [string, string, string, string]
 const installation = await install(t)
@@ -21,11 +32,15 @@ let count = 0
 scenario('RollingUpdate', async (shop, t) => {
   const first = await shop.roll(() => shop.apply(webService(), webDeployment('web:1', { replicas: 3 })), 1, a)
   t.ok((await shop.living()).every(isInjected), 'every pod came out injected')
-  const slices = await installation.cluster.api<{ items: { ports: { port: number }[] }[] }>(
-    'GET',
-    `/apis/discovery.k8s.io/v1/namespaces/${shop.namespace}/endpointslices`,
-  )
-  const ports = slices.body.items.flatMap(({ ports }) => ports.map(({ port }) => port))
+  // Their controller follows the pods a moment later.
+  const ports = await until('the endpoints of the Service', async () => {
+    const slices = await installation.cluster.api<{ items: { ports: { port: number }[] }[] }>(
+      'GET',
+      `/apis/discovery.k8s.io/v1/namespaces/${shop.namespace}/endpointslices`,
+    )
+    const all = slices.body.items.flatMap(({ ports }) => ports.map(({ port }) => port))
+    return all.length > 0 && all
+  })
   t.same([...new Set(ports)], [14020], 'the Service leads to the front')
   t.same(idsOf(first.live), [a])
   const second = await shop.roll(() => shop.setImage('web:2'), 2, b)
@@ -39,8 +54,7 @@ scenario('RollingUpdate', async (shop, t) => {
     [b, 2],
     [a, 1],
   ])
-  const born = [...shop.stampAtBirth].filter(([name]) => name.includes(second.target.hash))
-  t.equal(born.length, 3)
+  const born = await births(shop, 3, name => name.includes(second.target.hash))
   t.ok(
     born.every(([, stamp]) => stamp),
     'a new pod knows from its first moment what was told last',
@@ -64,6 +78,7 @@ scenario('paused half-way, changed meanwhile, and resumed', async (shop, t) => {
   await shop.setImage('web:2')
   await shop.told('rolling', state => state.revision === 2 && state.target.id === b)
   await shop.patch('web', { spec: { paused: true } })
+  await shop.settled('paused', () => true)
   letGo()
   await shop.settled(
     'one new pod',
@@ -128,17 +143,17 @@ scenario(
   'minReadySeconds and maxUnavailable 100 %: ready once the new pods are available',
   async (shop, t) => {
     const strategy = { rollingUpdate: { maxSurge: 0, maxUnavailable: '100%' } }
-    await shop.roll(
-      () => shop.apply(webService(), webDeployment('web:1', { spec: { strategy, minReadySeconds: 2 } })),
-      1,
-      a,
-    )
+    const spec = { strategy, minReadySeconds: 3_600, progressDeadlineSeconds: 7_200 }
+    await shop.roll(() => shop.apply(webService(), webDeployment('web:1', { spec: { strategy } })), 1, a)
+    await shop.patch('web', { spec })
     await shop.setImage('web:2')
+    await shop.told('rolling', state => state.revision === 2 && state.target.id === b)
     await shop.settled(
       'ready pods',
       ({ status }) => status.readyReplicas === 2 && status.updatedReplicas === 2,
     )
     t.match(shop.states.at(-1), { revision: 2, phase: 'rolling' }, 'ready, but not yet available')
+    await shop.patch('web', { spec: { minReadySeconds: 1 } })
     await shop.ready(2, b)
     return ['1 rolling a rollout -', '1 ready a rollout -', '2 rolling b rollout a', '2 ready b rollout a']
   },
@@ -263,7 +278,9 @@ scenario('several containers', async shop => {
   const web = webDeployment('web:1')
   const { template } = web.spec as { template: { spec: { containers: object[] } } }
   template.spec.containers.unshift(exporter('exporter:1'))
-  await shop.roll(() => shop.apply(webService(), web), 1, a)
+  await shop.apply(webService())
+  await untilServed(installation.cluster, shop.namespace) // nothing else says which of the two is the app
+  await shop.roll(() => shop.apply(web), 1, a)
   await shop.roll(() => shop.patch('web', templatePatch({ containers: [exporter('exporter:2')] })), 2, a)
   await shop.roll(() => shop.setImage('web:2'), 3, b)
   return [
@@ -368,21 +385,22 @@ scenario('scaled during and after a rollout: never back from ready, and no news'
   await shop.settled('more pods', ({ status }) => (status.replicas ?? 0) >= 5)
   t.match(shop.states.at(-1), { revision: 2, phase: 'rolling' })
   letGo()
-  const { serial } = await shop.ready(2, b)
+  await shop.ready(2, b)
   for (const replicas of [8, 3, 6]) {
     const held = shop.hold(() => true) // also those that were ready: a load that makes pods fail their probes
     await shop.scale(replicas)
     await shop.settled('unready pods', ({ status }) => status.replicas === replicas && !status.readyReplicas)
+    await shop.told('that nobody answers', isLive(0))
     held()
     await shop.settled('ready pods', ({ status }) => status.readyReplicas === replicas)
+    await shop.told('that they answer', isLive(1))
   }
   const last = await shop.ready(2, b)
-  t.ok(last.serial > serial, 'that nothing is live is a state')
   const { length } = shop.states
   const before = new Set(shop.stampAtBirth.keys())
   await shop.scale(9)
   await shop.settled('nine pods', ({ status }) => status.readyReplicas === 9)
-  const born = [...shop.stampAtBirth].filter(([name]) => !before.has(name))
+  const born = await births(shop, 3, name => !before.has(name))
   t.same(
     born.map(([, stamp]) => stamp?.serial),
     Array(3).fill(last.serial),
@@ -434,8 +452,7 @@ scenario('Deployment deleted and made again', async (shop, t) => {
   await shop.kubectl('delete deployment/web')
   await until('no pods', async () => (await shop.pods()).length === 0)
   await delay(1_100) // an epoch is a second
-  await shop.apply(webDeployment('web:3'))
-  const again = await shop.ready(1, c)
+  const again = await shop.roll(() => shop.apply(webDeployment('web:3')), 1, c)
   t.ok(first && again.epoch.length >= first.epoch.length && again.epoch > first.epoch, 'a later epoch')
   t.equal(again.previous, null)
   return [
@@ -452,6 +469,11 @@ scenario('ReplicaSets deleted: Kubernetes numbers anew, we go on', async (shop, 
   const spec = { revisionHistoryLimit: 0 }
   await shop.roll(() => shop.apply(webService(), webDeployment('web:1', { spec })), 1, a)
   await shop.roll(() => shop.setImage('web:2'), 2, b)
+  // The Deployment controller does it after it has said that the rollout is complete.
+  await until('the old ReplicaSet to be deleted', async () => {
+    const names = await shop.kubectl('get replicasets -o name')
+    return names.trim().split('\n').length === 1
+  })
   await shop.roll(() => shop.setImage('web:1'), 3, a)
   const [row] = shop.states.at(-1)?.known ?? []
   t.equal(row?.[1], a)
@@ -559,15 +581,13 @@ scenario('nodes that report different digests, config digests and CRI-O’s form
 })
 
 t.test('pods that came out uninjected among injected ones', { buffered: true }, async t => {
-  const shop = await installation.open(t, 'uninjected')
+  const shop = await openShop(installation.cluster, installation.kubelet, 'uninjected', false)
+  t.teardown(shop.close)
   shop.behaviour.images.set('web:1', a).set('web:2', b)
-  const label = (value: string) =>
-    shop.kubectl(`label namespace/uninjected spa-reloader.io/inject=${value} --overwrite`)
-  await label('disabled')
   await shop.apply(webService(), webDeployment('web:1'))
   await shop.settled('two pods', ({ status }) => status.readyReplicas === 2)
   t.notOk((await shop.living()).some(isInjected))
-  await label('enabled')
+  await shop.kubectl('label namespace/uninjected spa-reloader.io/inject=enabled')
   await until('a pod that is injected', async () => {
     await shop.scale(2)
     await shop.settled('pods', ({ status }) => status.readyReplicas === 2)
@@ -605,10 +625,6 @@ function isImage(image: string) {
   return (pod: Pod) => imageOf(pod) === image
 }
 
-function isDeadline({ type, reason }: { type: string; reason: string }): boolean {
-  return type === 'Progressing' && reason === 'ProgressDeadlineExceeded'
-}
-
 /** What is told for so short a time that it may be over before it is seen. */
 function optional(shop: Shop, line: string): string[] {
   return story(shop.states).filter(told => told === line)
@@ -617,12 +633,26 @@ function optional(shop: Shop, line: string): string[] {
 async function scaleDown(shop: Shop): Promise<void> {
   await shop.scale(0)
   await shop.settled('no pod', ({ status }) => !status.replicas)
+  await shop.told('that nobody answers', isLive(0))
+}
+
+function isLive(versions: number) {
+  return ({ live }: ReleaseState) => live.length === versions
+}
+
+/** Of the pods that are meant, once they are so many: each name with the state that it was created with. */
+function births(shop: Shop, count: number, isMeant: (name: string) => boolean) {
+  return until(`${count} new pods`, () => {
+    const born = [...shop.stampAtBirth].filter(([name]) => isMeant(name))
+    return born.length === count && born
+  })
 }
 
 /** Rolls out `web:2`, of which one pod becomes ready. Returns what lets the others go on. */
 async function rollOutOnePod(shop: Shop): Promise<() => void> {
   const letGo = shop.hold(isImage('web:2'))
   await shop.setImage('web:2')
+  await shop.told('rolling', state => state.revision === 2 && state.target.id === b)
   const young = await until('a new pod', async () => (await shop.living()).find(isImage('web:2')))
   const stuck = shop.hold(pod => isImage('web:2')(pod) && pod.metadata.uid !== young.metadata.uid)
   letGo()

@@ -38,6 +38,8 @@ export interface Shop {
   ready(revision: number, id: string, name?: string): Promise<ReleaseState>
   /** Rolls out by `change`, the new pods held back until `rolling` is told: so both phases are seen. */
   roll(change: () => Promise<unknown>, revision: number, id: string, name?: string): Promise<ReleaseState>
+  /** Waits until kubectl calls the rollout complete. */
+  rolledOut(name?: string): Promise<string>
   /** Waits until the Deployment satisfies, and the webhook has had the time to say something about it. */
   settled(what: string, isMeant: (deployment: Deployment) => boolean, name?: string): Promise<void>
   close(): void
@@ -117,6 +119,8 @@ export async function openShop(
     told,
     ready,
     roll,
+    rolledOut: (name = 'web') =>
+      cluster.kubectl(['-n', namespace, 'rollout', 'status', `deployment/${name}`, '--timeout=5m']),
     settled,
     close() {
       releases.close()
@@ -215,14 +219,22 @@ export async function rollOutMissing(cluster: Pick<ControlPlane, 'api'>, shop: S
   const image = 'web:missing'
   const forget = shop.hold(pod => imageOf(pod) === image, 'start')
   await shop.setImage(image)
-  const stuck = await until('the new pod', async () =>
-    (await shop.living()).find(pod => imageOf(pod) === image && pod.status.containerStatuses),
-  )
+  const [stuck] = await waitingPods(shop, 1, pod => imageOf(pod) === image)
   await sayWaiting(cluster, stuck, {
     web: { reason: 'ImagePullBackOff', message },
     'spa-reloader': { reason: 'PodInitializing' },
   })
   return { stuck, forget }
+}
+
+/** Waits until so many pods are held back from starting, and the kubelet has said so: it will write nothing more about them. */
+export function waitingPods(shop: Shop, count: 1, isMeant: (pod: Pod) => boolean): Promise<[Pod]>
+export function waitingPods(shop: Shop, count: number, isMeant: (pod: Pod) => boolean): Promise<Pod[]>
+export function waitingPods(shop: Shop, count: number, isMeant: (pod: Pod) => boolean): Promise<Pod[]> {
+  return until(`${count} pods that wait in ${shop.namespace}`, async () => {
+    const all = (await shop.living()).filter(pod => isMeant(pod) && pod.status.containerStatuses)
+    return all.length === count && all
+  })
 }
 
 /** As a kubelet says it of containers that have not started: each name with its reason, and a message. */
@@ -249,6 +261,11 @@ export async function sayWaiting(
 /** A patch of a Deployment's pod template. */
 export function templatePatch(spec: object, annotations?: Record<string, string>): object {
   return { spec: { template: { ...(annotations && { metadata: { annotations } }), spec } } }
+}
+
+/** The condition of a Deployment whose rollout makes no progress. */
+export function isDeadline({ type, reason }: { type: string; reason: string }): boolean {
+  return type === 'Progressing' && reason === 'ProgressDeadlineExceeded'
 }
 
 export function isInjected(pod: Pod): boolean {

@@ -14,6 +14,7 @@ import { freePort, startProgram } from '../cluster/process.ts'
 import type { Program } from '../cluster/process.ts'
 import { until } from '../cluster/wait.ts'
 import { webDeployment, webService } from './installation.ts'
+import { untilMay } from './rights.ts'
 
 const a = 'a'.repeat(64)
 const b = 'b'.repeat(64)
@@ -25,7 +26,7 @@ t.test('one frame for each rollout, none on connect, in order, each with what wa
   const { kubelet, kubectl, apply, start, client, cluster } = await setUp(t)
   kubelet.images.set('web:1', a).set('web:2', b)
   await apply(webService(), webDeployment('web:1'))
-  await kubectl('rollout status deployment/web --timeout=60s')
+  await kubectl('rollout status deployment/web --timeout=5m')
   await start({ SPA_NAME: 'web', SPA_RESYNC_SEC: '1' })
   const heard = await client('/ws')
 
@@ -34,9 +35,9 @@ t.test('one frame for each rollout, none on connect, in order, each with what wa
   await kubectl('rollout undo deployment/web')
   await heard.told(2)
   await restart(kubectl) // the same bytes: silence
-  await kubectl('rollout status deployment/web --timeout=60s')
+  await kubectl('rollout status deployment/web --timeout=5m')
   await kubectl('scale deployment/web --replicas=4')
-  await kubectl('rollout status deployment/web --timeout=60s')
+  await kubectl('rollout status deployment/web --timeout=5m')
   kubelet.images.set('web:1', c)
   await restart(kubectl)
   await heard.told(3)
@@ -74,10 +75,12 @@ t.test('a process that starts again tells nothing old, and a rollout that was ha
   await start({ SPA_NAME: 'web' })
   const after = await client('/ws')
   await kubectl('scale deployment/web --replicas=3')
-  await kubectl('rollout status deployment/web --timeout=60s')
+  await kubectl('rollout status deployment/web --timeout=5m')
   const letGo = kubelet.hold(imageIs('web:3'))
   await kubectl('set image deployment/web web=web:3')
-  await until('a pod of the third version', async () => (await kubectl('get pods')).split('\n').length > 4)
+  await until('a pod of the third version', async () =>
+    (await kubectl('get pods -o jsonpath={.items[*].spec.containers[*].image}')).includes('web:3'),
+  )
   t.same(after.frames, [])
   await stop()
   await start({ SPA_NAME: 'web' })
@@ -96,12 +99,12 @@ t.test('without a name each Deployment is told under its own, but ours', async t
   const { kubelet, kubectl, apply, start, client } = await setUp(t)
   kubelet.images.set('web:1', a).set('web:2', b).set('api:1', c).set('api:2', d)
   await apply(webService(), webDeployment('web:1'), named(webDeployment('api:1'), 'api'))
-  await kubectl('rollout status deployment/web --timeout=60s')
-  await kubectl('rollout status deployment/api --timeout=60s')
+  await kubectl('rollout status deployment/web --timeout=5m')
+  await kubectl('rollout status deployment/api --timeout=5m')
   await start({ HOSTNAME: 'spa-reloader-6c487dcc49-x7x2p' })
   const heard = await client('/')
   await kubectl('set image deployment/spa-reloader spa-reloader=spa-reloader-sidecar:next')
-  await kubectl('rollout status deployment/spa-reloader --timeout=60s')
+  await kubectl('rollout status deployment/spa-reloader --timeout=5m')
   await kubectl('set image deployment/api web=api:2')
   await heard.told(1)
   await kubectl('set image deployment/web web=web:2')
@@ -113,7 +116,7 @@ t.test('without a name each Deployment is told under its own, but ours', async t
 })
 
 t.test('it needs the rights of its manifests, all of them, and says which one it lacks', async t => {
-  const { kubectl, apply, start, ready } = await setUp(t)
+  const { cluster, kubectl, apply, start, ready } = await setUp(t)
   await apply(webService(), webDeployment('web:1'))
   for (const resource of ['pods', 'services', 'deployments', 'replicasets']) {
     const group = ['pods', 'services'].includes(resource) ? 0 : 1
@@ -123,6 +126,8 @@ t.test('it needs the rights of its manifests, all of them, and says which one it
     const fewer = structuredClone(rules)
     fewer[group]!.resources = fewer[group]!.resources.filter(name => name !== resource)
     await kubectl(`patch role spa-reloader --type=merge -p ${JSON.stringify({ rules: fewer })}`)
+    const right = { namespace: 'shop', verb: 'list', resource, ...(group === 1 && { group: 'apps' }) }
+    await untilMay(cluster, 'shop:spa-reloader', right, false)
     const program = await start({ SPA_NAME: 'web' }, false)
     const said = await until('the reason', async () => {
       const { status, text } = await ready()
@@ -140,16 +145,12 @@ t.test('its pod is admitted under Pod Security restricted', async t => {
   await cluster.kubectl(['create', 'namespace', 'strict'])
   await cluster.kubectl(['label', 'namespace', 'strict', 'pod-security.kubernetes.io/enforce=restricted'])
   await cluster.kubectl(['apply', '-f', '-'], manifests('strict'))
-  await cluster.kubectl(['-n', 'strict', 'rollout', 'status', 'deployment/spa-reloader', '--timeout=60s'])
-  const slices = await cluster.kubectl([
-    '-n',
-    'strict',
-    'get',
-    'endpointslices',
-    '-o',
-    'jsonpath={.items[0].ports[0].port}',
-  ])
-  t.equal(slices, '8080')
+  await cluster.kubectl(['-n', 'strict', 'rollout', 'status', 'deployment/spa-reloader', '--timeout=5m'])
+  const port = 'jsonpath={.items[0].ports[0].port}'
+  await until(
+    'its endpoints',
+    async () => (await cluster.kubectl(['-n', 'strict', 'get', 'endpointslices', '-o', port])) === '8080',
+  )
 })
 
 interface Frame {
@@ -217,7 +218,7 @@ async function setUp(t: Test) {
   }
 
   async function ready(): Promise<{ status: number; text: string }> {
-    const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`)
+    const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`, { headers: { connection: 'close' } })
     return { status: response.status, text: await response.text() }
   }
 

@@ -1,4 +1,5 @@
-// A list that is not told but asked for: again whenever something else is true of what it is about, at most every two seconds.
+// A list that is not told but asked for: again whenever something else is true of what it is about, at most every two seconds, and once more after that,
+// since what is on it (a Kubernetes Event) may come a moment later.
 
 import { apiUrl } from './address.ts'
 
@@ -23,7 +24,7 @@ export class Asked<T> {
     clearTimeout(this.#timer)
     const waitMs = isOther ? 0 : this.#askedAt + restMs - performance.now()
     if (waitMs <= 0) this.#ask()
-    else this.#timer = setTimeout(this.#ask, waitMs)
+    this.#timer = setTimeout(this.#ask, restMs)
   }
 
   close = (): void => {
