@@ -44,11 +44,8 @@ scenario('RollingUpdate', async (shop, t) => {
   t.same([...new Set(ports)], [14020], 'the Service leads to the front')
   t.same(idsOf(first.live), [a])
   const second = await shop.roll(() => shop.setImage('web:2'), 2, b)
-  t.match(second, {
-    live: [{ id: b, pods: 3 }],
-    target: { name: 'web:2' },
-    previous: { id: a, name: 'web:1' },
-  })
+  t.match(second, { target: { name: 'web:2' }, previous: { id: a, name: 'web:1' } })
+  t.same(idsOf(second.live), [b])
   const known = second.known.map(([, id, revision]) => [id, revision])
   t.same(known, [
     [b, 2],
