@@ -237,8 +237,8 @@ interface Needs {
 }
 
 export function needs({ feed }: Plan): Needs {
-  // 69 MiB idle on Node 24, 7 KiB for each of the 6,000 tabs that it takes by default, 16 MiB of assets, 28 under load, and 8 for the
-  // preStop program at the end (bench/README.md).
+  // 20 MiB idle, and up to 50 of Node's own pages where it is the first of the node to read them; 7 KiB for each of the 6,000 tabs that it
+  // takes by default, 16 MiB of assets, 28 under load, and 8 for the preStop program at the end (bench/README.md).
   // The client of the API server takes 20 MiB (seen).
   return feed === 'watch' ? { idle: '96Mi', most: '224Mi' } : { idle: '64Mi', most: '192Mi' }
 }
