@@ -1,5 +1,6 @@
 // Judges what tabs were told, and did, by what the API server says was true then. Knows nothing of how the product comes to its signal.
 
+import { path } from '../../protocol/names.ts'
 import type { Note } from '../../test/tier3/tab.ts'
 import type { Log, Visit, World } from './log.ts'
 
@@ -47,11 +48,25 @@ export function knows(log: Log, visit: Visit, at: number): boolean {
   const past = visit.notes.filter(note => note.at <= at)
   const loads = past.filter(({ what }) => what === 'load')
   const load = loads.at(-1)
-  if (!isThere || !load || isBare(log, visit, loads)) return true
+  if (!isThere || !load || isBare(log, visit, loads) || isStillborn(log, past)) return true
   const serving = worldAt(log.worlds, at)?.serving ?? []
   const offer = outstanding(past)
   const isCurrent = serving.includes(log.digests[load.version] ?? '')
   return offer ? !isCurrent && serving.includes(offer.id) : isCurrent
+}
+
+/**
+ * The document was the last thing that the last pod gave: with Recreate there is none for a while, and the page has got neither its client nor
+ * its own scripts.
+ */
+function isStillborn({ worlds }: Log, past: readonly Note[]): boolean {
+  const onPage = past.slice(past.findLastIndex(({ what }) => what === 'load'))
+  return onPage.some(
+    ({ what, why, at }) =>
+      what === 'failed' &&
+      why?.endsWith(path.prefix + path.client) === true &&
+      worldAt(worlds, at)?.serving.length === 0,
+  )
 }
 
 /** A rollout: what its pods serve, and when. */

@@ -61,6 +61,18 @@ t.test('a miss: the script of the client never came, which is no excuse', async 
   )
 })
 
+t.test(
+  'nor is a page whose client could not come, as there was no pod to give it; but where there was one, it is',
+  async t => {
+    const failed = { ...note(12, 'failed', 'one'), why: 'http://10.100.0.1/__spa/client.js' }
+    const visit = tab([load(11, 'one'), failed])
+    const recreate = [world(0, 'one', ['one']), world(11.5, 'two', [], false), world(20, 'two', ['two'])]
+    t.equal(check(logOf(recreate, [visit])).missed.length, 0)
+    t.equal(check(logOf(recreate, [tab([load(11, 'one')])])).missed.length, 1)
+    t.equal(check(logOf(rollout, [visit])).missed.length, 1)
+  },
+)
+
 t.test('nobody is missed who is not there', async t => {
   const visits = [
     tab([load(1, 'one')], { until: at(12) }),
