@@ -22,8 +22,7 @@ export class Asked<T> {
     this.#path = path
     this.#state = now
     clearTimeout(this.#timer)
-    const waitMs = isOther ? 0 : this.#askedAt + restMs - performance.now()
-    if (waitMs <= 0) this.#ask()
+    if (isOther || performance.now() - this.#askedAt >= restMs) this.#ask()
     this.#timer = setTimeout(this.#ask, restMs)
   }
 
