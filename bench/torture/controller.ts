@@ -1,8 +1,9 @@
 // The webhook's process, and with it the controller, killed and brought back. Histories that run at the same time share it,
 // so one after the other has it.
 
-import type { Cluster } from '../../test/tier3/installation.ts'
 import { until } from '../../test/cluster/wait.ts'
+import { isReady } from '../../test/tier3/installation.ts'
+import type { Cluster, RunningPod } from '../../test/tier3/installation.ts'
 
 export interface Controller {
   readonly outages: { from: number; until: number }[]
@@ -19,9 +20,11 @@ export interface Taken {
 
 const deployment = '/apis/apps/v1/namespaces/spa-reloader/deployments/spa-reloader-webhook'
 const lease = '/apis/coordination.k8s.io/v1/namespaces/spa-reloader/leases/spa-reloader-controller'
-const pods = `/api/v1/namespaces/spa-reloader/pods?labelSelector=${encodeURIComponent('app.kubernetes.io/component=webhook')}`
+const selector = 'app.kubernetes.io/component=webhook'
+const pods = `/api/v1/namespaces/spa-reloader/pods?labelSelector=${encodeURIComponent(selector)}`
 
-export function createController({ api }: Pick<Cluster, 'api'>): Controller {
+export function createController(cluster: Pick<Cluster, 'api' | 'pods'>): Controller {
+  const { api } = cluster
   const outages: { from: number; until: number }[] = []
   let free: Promise<void> = Promise.resolve()
   return { outages, take, back: () => free }
@@ -56,8 +59,8 @@ export function createController({ api }: Pick<Cluster, 'api'>): Controller {
     return (await list()).some(({ metadata }) => body.spec.holderIdentity.startsWith(`${metadata.name}_`))
   }
 
-  async function list(): Promise<Pod[]> {
-    return (await api<{ items: Pod[] }>('GET', pods)).body.items
+  function list(): Promise<RunningPod[]> {
+    return cluster.pods('spa-reloader', selector)
   }
 }
 
@@ -65,13 +68,4 @@ function withResolver(): { promise: Promise<void>; resolve: () => void } {
   let resolve: (() => void) | undefined
   const promise = new Promise<void>(given => (resolve = given))
   return { promise, resolve: resolve! }
-}
-
-interface Pod {
-  metadata: { name: string }
-  status: { conditions?: { type: string; status: string }[] }
-}
-
-function isReady({ status }: Pod): boolean {
-  return status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
 }

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { option } from '../../protocol/names.ts'
 import type { Browser, Engine } from '../../test/browsers/browser.ts'
 import { until } from '../../test/cluster/wait.ts'
-import { deployWeb } from '../../test/tier3/installation.ts'
-import type { Cluster } from '../../test/tier3/installation.ts'
+import { deployWeb, isInjected } from '../../test/tier3/installation.ts'
+import type { Cluster, RunningPod } from '../../test/tier3/installation.ts'
 import { knowSeconds } from '../../test/tier3/tab.ts'
 import { knows } from './check.ts'
 import type { Controller } from './controller.ts'
@@ -206,7 +206,6 @@ interface DeploymentObject {
   spec: { template: { spec: { containers: { image: string }[] } } }
 }
 
-function isBareForGood({ metadata, spec }: Awaited<ReturnType<Cluster['pods']>>[number]): boolean {
-  const containers = [...spec.containers, ...(spec.initContainers ?? [])]
-  return !metadata.deletionTimestamp && !containers.some(({ name }) => name === 'spa-reloader')
+function isBareForGood(pod: RunningPod): boolean {
+  return !pod.metadata.deletionTimestamp && !isInjected(pod)
 }

@@ -2,6 +2,7 @@
 
 import type { KubernetesObject } from '../../test/cluster/api.ts'
 import type { ControlPlane } from '../../test/cluster/control-plane.ts'
+import { isInjected } from '../../test/tier3/installation.ts'
 import type { World } from './log.ts'
 
 interface Deployment {
@@ -69,10 +70,7 @@ export function worldOf({ metadata, spec, status }: Deployment, pods: readonly P
       hashes.size <= 1 &&
       counts.every(count => count === spec.replicas),
     serving: [...new Set(serving.map(digestOf))].sort(),
-    isBare: pods.some(
-      ({ spec }) =>
-        ![...spec.containers, ...(spec.initContainers ?? [])].some(({ name }) => name === 'spa-reloader'),
-    ),
+    isBare: !pods.every(isInjected),
   }
 }
 

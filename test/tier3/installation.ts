@@ -111,6 +111,12 @@ export function isReady({ status }: RunningPod): boolean {
   return (status.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
 }
 
+/** Whether it has the sidecar. False of an answer that is no pod. */
+export function isInjected({ spec }: { spec?: RunningPod['spec'] }): boolean {
+  const { containers = [], initContainers = [] } = spec ?? {}
+  return [...containers, ...initContainers].some(({ name }) => name === 'spa-reloader')
+}
+
 /** What is to be otherwise in the Deployment's spec, its pods' metadata and spec, and the container's. */
 export interface Changes {
   deployment?: object
@@ -159,12 +165,11 @@ export async function labelNamespace({ kubectl, api }: Cluster, name: string): P
       ],
     },
   }
-  const isInjected = async () => {
+  const isTaken = async () => {
     const { body } = await api<Partial<RunningPod>>('POST', `/api/v1/namespaces/${name}/pods?dryRun=All`, pod)
-    const { containers = [], initContainers = [] } = body.spec ?? {}
-    return [...containers, ...initContainers].some(({ name }) => name === 'spa-reloader')
+    return isInjected(body)
   }
-  await until(`the webhook to know of ${name}`, isInjected, 300) // in the torture it may be away
+  await until(`the webhook to know of ${name}`, isTaken, 300) // in the torture it may be away
 }
 
 /** What Pod Security `restricted` asks of a container. */
