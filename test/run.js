@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 
 const checkout = join(import.meta.dirname, '..')
 const wanted = (process.env.SPA_TEST_TIERS ?? '1,2,3').split(',')
-const mustRun = process.env.SPA_TEST_REQUIRE === '1'
+const isRequired = process.env.SPA_TEST_REQUIRE === '1'
 const cache =
   process.env.SPA_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'spa-reloader')
 const total = { passed: 0, failed: 0 }
@@ -28,77 +28,94 @@ const containers = ['containerd', 'runc', 'docker-registry', '/bin/busybox']
 const nodePrograms = kubernetes('kube-scheduler', 'kubelet', 'kube-proxy')
 const browsers = ['chromium', 'firefox-esr', 'WebKitWebDriver', 'Xvfb']
 const apps = ['go', '/usr/sbin/nginx'] // that stand behind the front
-const node = ['root', ...namespaces, ...containers, ...nodePrograms, ...imageBuilding, ...browsers, ...apps]
-const tiers = [
-  { tier: '1', name: 'tier 1', needs: [], run: () => tap(unitTests(), ['--jobs=2']) },
+const helm = join(cache, `helm-${versionIn('.ci/helm')}/helm`)
+const wstest = join(cache, 'autobahn-25.10.1/bin/wstest')
+const onNode = [...namespaces, ...containers, ...nodePrograms]
+const node = ['root', ...controlPlane, ...onNode, ...imageBuilding, ...browsers, ...apps]
+const withoutTier = /^test\/(autobahn|chart|cluster|pages|peers|tier\d)\//
+const unitTests = testsIn('test').filter(file => !withoutTier.test(file))
+const nodeTests = testsIn('test/tier3')
+const underLoad = ['test/tier3/load.ts', 'test/tier3/torture.ts'] // each needs the machine for itself
+
+/** One after the other. The files of a round run beside each other, `jobs` at a time; a file may take `seconds`. */
+const rounds = [
+  { jobs: 2, parts: [{ tier: '1', name: 'tier 1', needs: [], files: unitTests }] },
   {
-    tier: '1',
-    name: 'tier 1 beside other servers',
-    needs: peers,
-    run: () => tap(testsIn('test/peers'), ['--jobs=1']),
+    jobs: 3, // they wait more than they compute
+    seconds: 600,
+    parts: [
+      { tier: '2', name: "the console's pages", needs: ['chromium'], files: testsIn('test/pages') },
+      // It runs on Python 2.7, which not every machine can have.
+      { tier: '1', name: 'Autobahn', needs: [wstest], files: testsIn('test/autobahn'), isOptional: true },
+      { tier: '1', name: 'tier 1 beside other servers', needs: peers, files: testsIn('test/peers') },
+      { tier: '1', name: 'the chart', needs: [...controlPlane, helm], files: testsIn('test/chart') },
+    ],
   },
   {
-    tier: '1',
-    name: 'the chart',
-    needs: [...controlPlane, join(cache, `helm-${versionIn('.ci/helm')}/helm`)],
-    run: () => tap(testsIn('test/chart'), ['--jobs=1']),
+    jobs: 2,
+    run: inImage,
+    parts: [{ tier: '1', name: 'tier 1 in the image', needs: ['root', ...imageBuilding], files: unitTests }],
   },
   {
-    tier: '1',
-    name: 'Autobahn',
-    needs: [join(cache, 'autobahn-25.10.1/bin/wstest')],
-    isOptional: true, // it runs on Python 2.7, which not every machine can have
-    run: () => tap(testsIn('test/autobahn'), ['--timeout=600']),
+    jobs: 2,
+    seconds: 1_500,
+    parts: [
+      { tier: '2', name: 'tier 2', needs: [...controlPlane, 'chromium'], files: testsIn('test/tier2') },
+    ],
   },
-  { tier: '1', name: 'tier 1 in the image', needs: ['root', ...imageBuilding], run: inImage },
   {
-    tier: '2',
-    name: "the console's pages",
-    needs: ['chromium'],
-    run: () => tap(testsIn('test/pages'), ['--jobs=1', '--timeout=600']),
+    jobs: 2,
+    seconds: 1_500,
+    parts: [
+      { tier: '3', name: 'tier 3', needs: node, files: nodeTests.filter(file => !underLoad.includes(file)) },
+    ],
   },
-  { tier: '2', name: 'tier 2', needs: [...controlPlane, 'chromium'], run: () => cluster('test/tier2', 2) },
-  { tier: '3', name: 'tier 3', needs: [...controlPlane, ...node], run: () => cluster('test/tier3', 1) },
+  {
+    jobs: 1,
+    seconds: 1_500,
+    parts: [{ tier: '3', name: 'tier 3 under load', needs: node, files: underLoad }],
+  },
 ]
 
-for (const { tier, name, needs, run, isOptional = false } of tiers) {
-  if (!wanted.includes(tier)) continue
-  const missing = needs.filter(need => !isThere(need))
-  if (missing.length > 0) {
-    console.log(
-      `${name} ${mustRun && !isOptional ? 'failed' : 'skipped'}: needs ${missing.join(', ')}; .ci/run installs them`,
-    )
-    if (mustRun && !isOptional) total.failed++
-    continue
-  }
+for (const { parts, jobs, seconds = 300, run = tap } of rounds) {
+  const able = parts.filter(({ tier }) => wanted.includes(tier)).filter(isAble)
+  if (able.length === 0) continue
   const start = Date.now()
-  const { passed, failed } = await run().catch(error => {
+  const files = able.flatMap(({ files }) => files)
+  const { passed, failed } = await run(files, [`--jobs=${jobs}`, `--timeout=${seconds}`]).catch(error => {
     console.log(error)
     return { passed: 0, failed: 1 }
   })
   total.passed += passed
   total.failed += failed
-  const seconds = ((Date.now() - start) / 1_000).toFixed(0)
-  console.log(`${name}: ${passed} passed, ${failed} failed in ${seconds} s`)
+  const names = able.map(({ name }) => name).join(', ')
+  const took = ((Date.now() - start) / 1_000).toFixed(0)
+  console.log(`${names}: ${passed} passed, ${failed} failed in ${took} s`)
 }
 console.log(`${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0
 
-/** A test is a rollout or many. Control planes mostly wait; there is one node at a time, and it needs all of the machine. */
-function cluster(folder, jobs) {
-  return tap(testsIn(folder), [`--jobs=${jobs}`, '--timeout=1500'])
+/** Whether the machine has what the part needs. What it lacks fails the run where all must run, and is told everywhere. */
+function isAble({ name, needs, isOptional = false }) {
+  const missing = needs.filter(need => !isThere(need))
+  if (missing.length === 0) return true
+  const mustRun = isRequired && !isOptional
+  if (mustRun) total.failed++
+  const outcome = mustRun ? 'failed' : 'skipped'
+  console.log(`${name} ${outcome}: needs ${missing.join(', ')}; .ci/run installs them`)
+  return false
 }
 
 /** Tier 1 on the Node, the C library and the packages of our images. What it writes to the checkout is dropped. */
-async function inImage() {
+async function inImage(files, options) {
   const store = [`--root=${cache}/images`, `--runroot=${cache}/images-run`, '--storage-driver=overlay']
   const image = output(join(checkout, '.ci/base-image'))
-  const files = output('sh', '-c', 'ulimit -Hn') // buildah's own limit is 1,024
-  const limits = ['--ulimit', `nofile=${files}:${files}`]
+  const descriptors = output('sh', '-c', 'ulimit -Hn') // buildah's own limit is 1,024
+  const limits = ['--ulimit', `nofile=${descriptors}:${descriptors}`]
   const container = output('buildah', ...store, 'from', '--pull-never', ...limits, image)
   try {
     const run = ['run', '--isolation', 'chroot', '--workingdir', '/work', '--volume', `${checkout}:/work:O`]
-    return await tap(unitTests(), ['--jobs=2'], ['buildah', ...store, ...run, container, '--'])
+    return await tap(files, options, ['buildah', ...store, ...run, container, '--'])
   } finally {
     output('buildah', ...store, 'rm', container)
   }
@@ -128,7 +145,7 @@ async function report(lines) {
     const [, indent, not, skip] = /^( *)(not )?ok \d+.*?( # (?:SKIP|TODO).*)?$/.exec(line) ?? []
     const depth = (indent ?? '').length / 4 // files are at 0, what a file says at its top level, its tests, at 1
     if (depth === 1) {
-      if (skip ? mustRun : not) counts.failed++
+      if (skip ? isRequired : not) counts.failed++
       else if (!skip) counts.passed++
     }
     if (indent !== undefined) isDiagnosis = not !== undefined
@@ -137,10 +154,6 @@ async function report(lines) {
     if (/^ *\.\.\.$/.test(line)) isDiagnosis = false
   }
   return counts
-}
-
-function unitTests() {
-  return testsIn('test').filter(file => !/^test\/(autobahn|chart|cluster|pages|peers|tier\d)\//.test(file))
 }
 
 /** A file that imports tap's `t` is a test; the others are what tests share. */

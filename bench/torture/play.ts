@@ -189,7 +189,7 @@ export async function play(
       await Promise.all([...visitors.values()].map(visitor => visitor.look()))
       return log.visits.every(visit => knows(log, visit, at))
     }
-    await until('every tab to know', isKnown, knowSeconds).catch(questionOthers)
+    await until('every tab to know', isKnown, knowSeconds, 1_000).catch(questionOthers)
     log.settled.push(at)
   }
 

@@ -36,7 +36,7 @@ export async function buildImage({ dockerfile, context, buildArgs = {} }: Build)
       // buildah 1.28 takes `ENV X=$ARG` from the layers of a build with another ARG: seen.
       Object.keys(buildArgs).length === 0 ? '--layers' : '--no-cache',
       ...Object.entries(buildArgs).map(([name, value]) => `--build-arg=${name}=${value}`),
-      ...(await npmConfiguration()).map(mount => `--volume=${mount}`),
+      ...(await (npm ??= npmConfiguration())).map(mount => `--volume=${mount}`),
       `--file=${dockerfile}`,
       context,
     ])
@@ -87,6 +87,7 @@ export async function compressedBytes(id: string): Promise<number> {
 
 let base: Promise<string> | undefined
 let pruned: Promise<void> | undefined
+let npm: Promise<string[]> | undefined
 
 interface Image {
   id: string

@@ -122,6 +122,7 @@ async function allTold(t: Tap, cluster: Cluster, tabs: readonly Tab[], revision:
       return told.every(Boolean)
     },
     knowSeconds,
+    50,
   )
   t.equal(early, 0, 'nobody is told before the rollout is finished')
 }
