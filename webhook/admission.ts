@@ -10,6 +10,7 @@ import { decide } from './decide.ts'
 import type { Context, Decision } from './decide.ts'
 import { inject } from './inject.ts'
 import type { Metrics, Result, ResultReason } from './metrics.ts'
+import { formatPatch } from './patch.ts'
 import type { Operation } from './patch.ts'
 import { deploymentOf, parseNewPod } from './pod.ts'
 import type { Raw } from '../release/raw.ts'
@@ -146,7 +147,7 @@ function reviewAnswer(uid: string, { result, reason, patch }: Admitted): ReviewA
       allowed: true,
       ...(patch.length > 0 && {
         patchType: 'JSONPatch',
-        patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+        patch: Buffer.from(formatPatch(patch)).toString('base64'),
       }),
       auditAnnotations: { result, ...(reason !== '' && { reason }) },
     },

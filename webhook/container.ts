@@ -201,10 +201,9 @@ function graceSecOf(pod: Raw): number {
  * An app that ends as soon as it is told to refuses what is dialled until kube-proxy has followed, whatever stands before it. The sidecar stays as long anyway, so the pod
  * ends no later. Undefined where the app has a preStop, which then knows better; where its time would be short (the API server refuses a sleep beyond the grace period); and where draining is off.
  */
-export function lifecycleOf(app: Raw, pod: Raw, { drainSec }: Settings): Raw | undefined {
-  const lifecycle = object(app.lifecycle)
-  if (lifecycle.preStop !== undefined || drainSec === 0 || graceSecOf(pod) < 5 + lingerSec) return undefined
-  return { ...lifecycle, preStop: { sleep: { seconds: lingerSec } } }
+export function preStopOf(app: Raw, pod: Raw, { drainSec }: Settings): Raw | undefined {
+  if (object(app.lifecycle).preStop !== undefined) return undefined
+  return drainSec === 0 || graceSecOf(pod) < 5 + lingerSec ? undefined : { sleep: { seconds: lingerSec } }
 }
 
 /**

@@ -7,7 +7,7 @@ import { compareStates, formatReleaseState, isObject } from '../protocol/release
 import type { ReleaseState } from '../protocol/release.ts'
 import { moveApp } from './capture-env.ts'
 import { placeRedirect, redirectContainer } from './capture-redirect.ts'
-import { lifecycleOf, needs, podResources, resources, sidecarContainer, sidecarVolumes } from './container.ts'
+import { needs, podResources, preStopOf, resources, sidecarContainer, sidecarVolumes } from './container.ts'
 import type { Settings } from './container.ts'
 import { append, replace, setMembers } from './patch.ts'
 import type { Operation, Path } from './patch.ts'
@@ -49,12 +49,12 @@ export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
     },
   }
   const at = ['spec', 'containers', app.index]
-  const lifecycle = lifecycleOf(app.container, pod, settings)
+  const preStop = preStopOf(app.container, pod, settings)
   const isUnchanged = status.spec === plan.before?.spec
   return [
     ...writeMetadata(pod, plan, status),
     ...probes.flatMap(({ path, port }) => replace([...at, ...path], port, plan.app.port)),
-    ...(lifecycle ? setMembers(at, app.container, { lifecycle }) : []),
+    ...(preStop ? setMembers([...at, 'lifecycle'], app.container.lifecycle, { preStop }) : []),
     ...(plan.capture === 'name' ? movePort(at, app.container, plan) : moveApp(pod, at, app.container, plan)),
     ...(present
       ? changeContainer(present, sidecar, isUnchanged, plan.before)

@@ -1,5 +1,6 @@
 // JSON Patch (RFC 6902) by hand over the raw object, so that fields which we do not know survive.
-// Each change of something that is there is guarded by a `test` of what we saw: a patch that no longer fits changes nothing.
+// Each change of something that is there is guarded by a `test` of what we saw. The API server refuses the pod, failurePolicy Ignore or not, when one
+// fails: so no two operations speak of the same place, nor of one within the other.
 
 import { isDeepStrictEqual } from 'node:util'
 import { isObject } from '../protocol/release.ts'
@@ -9,6 +10,17 @@ export type Operation =
   | { op: 'remove'; path: string }
 
 export type Path = readonly (string | number)[]
+
+/**
+ * As JSON, with the escapes that Go writes: the API server compares the strings of a `test` with those of its own JSON letter by letter, and
+ * `a & b` is not `a \\u0026 b` to it (evanphx/json-patch v4, lazyNode.equal; encoding/json, HTMLEscape).
+ */
+export function formatPatch(patch: readonly Operation[]): string {
+  return JSON.stringify(patch).replaceAll(
+    /[<>&\u2028\u2029]/g,
+    character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
 
 /** Replaces one value by another; nothing when they are equal. */
 export function replace(path: Path, from: unknown, to: unknown): Operation[] {

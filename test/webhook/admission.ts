@@ -49,6 +49,19 @@ t.test('the answer to a review carries the patch that injects', async t => {
   t.match(await registry.metrics(), /spa_reloader_admission_duration_seconds_count 1/)
 })
 
+t.test(
+  'the patch is written as the API server writes the pod: it compares what we test letter by letter',
+  async t => {
+    const { pod, context } = readGolden('istio')
+    const { ask } = start({ context: async () => context })
+    const { response } = await ask({ ...review, pod })
+    const text = Buffer.from(response.patch!, 'base64').toString()
+    t.match(text, 'r=\\u003eprocess.exit')
+    t.notMatch(text, /[<>&\u2028\u2029]/)
+    t.same(JSON.parse(text), admit(pod, context).patch)
+  },
+)
+
 t.test('a pod that needs no change is allowed without a patch', async t => {
   const { ask, counted } = start()
   const { response } = await ask({ ...review, pod: admit(pod, context).patched })
