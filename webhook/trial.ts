@@ -38,7 +38,7 @@ export function nextPod(replicaSet: Raw): Raw {
 }
 
 /** Tries a pod with the sidecar; where that is refused, without it. Throws when the API server cannot be reached. */
-export async function tryPod(api: Api, namespace: string, pod: Raw): Promise<Trial> {
+export async function tryPod(api: Pick<Api, 'request'>, namespace: string, pod: Raw): Promise<Trial> {
   const injected = await post(withMetadata(pod, 'annotations', annotation.trial))
   if (injected === undefined) return { verdict: 'accepted' }
   const plain = await post(withMetadata(pod, 'labels', label.inject, 'false'))
@@ -48,7 +48,8 @@ export async function tryPod(api: Api, namespace: string, pod: Raw): Promise<Tri
   async function post(body: Raw): Promise<string | undefined> {
     const path = `/api/v1/namespaces/${namespace}/pods`
     const response = await api.request({ method: 'POST', path, query: { dryRun: 'All' }, body })
-    if (response.status === 429 || response.status >= 500) throw new Error(`no trial: ${refusal(response)}`)
+    // 500 is also what a patch comes to that does not apply, whatever the failurePolicy says; the others say nothing of the pod.
+    if (response.status === 429 || response.status > 500) throw new Error(`no trial: ${refusal(response)}`)
     return response.status < 300 ? undefined : withoutName(refusal(response))
   }
 }
