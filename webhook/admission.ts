@@ -10,7 +10,7 @@ import { decide } from './decide.ts'
 import type { Context, Decision } from './decide.ts'
 import { inject } from './inject.ts'
 import type { Metrics, Result, ResultReason } from './metrics.ts'
-import { formatPatch } from './patch.ts'
+import { flawOf, formatPatch } from './patch.ts'
 import type { Operation } from './patch.ts'
 import { deploymentOf, parseNewPod } from './pod.ts'
 import type { Raw } from '../release/raw.ts'
@@ -99,6 +99,8 @@ async function admit({ namespace, pod, dryRun }: Review, options: AdmissionOptio
     const outcome = decide(pod, known)
     if ('skip' in outcome) return { result: 'skipped', reason: outcome.skip[0] ?? '', patch: [], outcome }
     const patch = inject(pod, outcome.inject, settings)
+    const flaw = flawOf(patch, pod)
+    if (flaw !== undefined) throw new Error(`the patch does not apply: ${flaw}`)
     return { result: patch.length > 0 ? 'injected' : 'unchanged', reason: '', patch, outcome }
   } catch (error) {
     return failed('internal', error, pod)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Registry } from 'prom-client'
+import { list, object } from '../../release/raw.ts'
 import { createAdmission, parseReview } from '../../webhook/admission.ts'
 import type { AdmissionOptions, Outcome, Review } from '../../webhook/admission.ts'
 import { createMetrics } from '../../webhook/metrics.ts'
@@ -102,6 +103,18 @@ t.test('whatever fails on our side, the pod is allowed unchanged', async t => {
     t.match(outcomes, [{ namespace: 'shop', failure }])
     t.same(await counted(), [['failed', reason, 1]])
   }
+})
+
+t.test('a patch that would not apply is not sent: the API server would refuse the pod', async t => {
+  const { ask, lines } = start()
+  const raw = structuredClone(pod)
+  const app = list(object(raw.spec).containers)[0]!
+  let reads = 0
+  // Whoever asks after the patch has been made finds another name.
+  Object.defineProperty(list(app.ports)[0]!, 'containerPort', { enumerable: true, get: () => 80 + reads++ })
+  const { response } = await ask({ ...review, pod: raw })
+  t.match(response, { allowed: true, patch: undefined, auditAnnotations: { reason: 'internal' } })
+  t.match(lines, [['pod failed', { reason: /^the patch does not apply: TEST_OPERATION_FAILED at \/spec/ }]])
 })
 
 t.test('a dry run is answered the same, and leaves no trace', async t => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { append, replace, setMembers } from '../../webhook/patch.ts'
+import { append, flawOf, replace, setMembers } from '../../webhook/patch.ts'
 
 t.test('what is equal already is left alone', async t => {
   t.same(replace(['a'], { b: [1] }, { b: [1] }), [])
@@ -30,3 +30,18 @@ t.test('what is not there is made', async t => {
 t.test('names are escaped, `~` before `/`', async t => {
   t.same(setMembers([], {}, { 'a/b~1': 1 }), [{ op: 'add', path: '/a~1b~01', value: 1 }])
 })
+
+t.test(
+  'a patch that does not apply is seen, and what is said of it does not tell what the pod holds',
+  async t => {
+    const raw = { spec: { password: 'secret', port: 1 } }
+    t.equal(flawOf(setMembers(['spec'], raw.spec, { port: 2 }), raw), undefined)
+    t.same(raw.spec.port, 1, 'a copy')
+    const twice = [...replace(['spec', 'port'], 1, 2), ...replace(['spec', 'port'], 1, 3)]
+    t.equal(flawOf(twice, raw), 'TEST_OPERATION_FAILED at /spec/port')
+    t.match(
+      flawOf(setMembers(['status'], {}, { phase: 'x' }), raw),
+      /^OPERATION_PATH_\S+ at \/status\/phase$/,
+    )
+  },
+)
