@@ -327,8 +327,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     else finish()
   }
 
-  function onAppError(): void {
-    if (isOver) return
+  function onAppError(this: Socket): void {
+    if (isOver || this !== app) return
     if (isOurs()) dropApp()
     // An answer that is whole reaches the client; one that is not never looks as if it were.
     else if (hasForwarded && awaited.every(({ isReplaced }) => isReplaced)) finish()
@@ -342,7 +342,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function dropApp(): void {
     const dropped = app
     app = undefined
-    dropped?.destroy()
+    if (hasForwarded) dropped?.destroy()
+    else if (dropped) returnUnused(dropped)
     if (!turn && !idleTimer) watchForgotten()
   }
 
@@ -522,7 +523,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     abandon()
     stopTimers()
     outlet.release()
-    app?.destroySoon()
+    if (hasForwarded) app?.destroySoon()
+    else if (app) returnUnused(app)
     client.resume()
     // Timers that what the client sends does not reset: it could send a byte a second for ever.
     endTimer = setTimeout(destroy, flushMs + client.writableLength)
@@ -561,6 +563,15 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     around.tunnels.join(client, server, toClient, toServer)
     around.forget(connection)
   }
+}
+
+/**
+ * A connection to the app that was not needed is reset: whoever ends one first keeps its port for a minute. The pod has 28,000 ports for all that
+ * it dials, so that 470 answers from memory a second, each on a client's connection of its own, would leave none (seen).
+ */
+function returnUnused(app: Socket): void {
+  if (app.connecting) app.once('connect', () => cut(app))
+  else cut(app)
 }
 
 function ownAnswer(status: number, reason: string, lines = ''): Buffer {

@@ -110,7 +110,7 @@ t.test(
     const client = dial()
     client.write(get('/__spa/version'))
     await client.until(/version$/)
-    t.equal(await app.sockets[0]?.ended, 'end')
+    t.equal(await app.sockets[0]?.ended, 'reset')
     t.equal(app.sockets[0]?.text(), '')
     client.write(get('/1'))
     await client.until('</1>')
@@ -249,7 +249,7 @@ t.test('a tab’s WebSocket, early frames and all', async t => {
       'sec-websocket-extensions': undefined,
     },
   })
-  t.equal(await app.sockets[0]?.ended, 'end', 'the app’s connection is not kept for it')
+  t.equal(await app.sockets[0]?.ended, 'reset', 'the app’s connection is not kept for it')
   tab.send('p')
   t.equal(String((await once(tab, 'message'))[0]), 'you said p')
   for (const socket of sockets.clients) socket.close(1012, '{"d":500}')

@@ -520,6 +520,21 @@ t.test('hits, misses and the version server keep their order on one connection',
   t.equal(front.counters.cacheHits, 3)
 })
 
+t.test('a hit that needs no connection to the app keeps none of the pod’s ports busy', async t => {
+  const { dial, app } = await counting(t, immutable)
+  const first = dial()
+  first.write(get(asset))
+  await first.until('<1>')
+  for (let hit = 0; hit < 20; hit++) {
+    const client = dial()
+    client.write(get(asset, 'Connection: close'))
+    t.equal(await client.ended, 'end')
+    t.match(client.text(), /<1>$/)
+  }
+  // Whoever ends a connection in order, and first, keeps its port for a minute: TIME_WAIT, 06 (RFC 9293 §3.6.1).
+  for (const each of app.sockets.slice(1)) t.equal(await each.ended, 'reset')
+})
+
 t.test('hits behind each other, and then the client’s end, are all answered', async t => {
   const { dial } = await counting(t, immutable)
   const first = dial()
