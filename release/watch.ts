@@ -171,7 +171,7 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
     let version = from
     let lived = false
     const split = createLineSplitter()
-    const living = setTimeout(() => (lived = true), livedMs)
+    const living = setTimeout(() => (lived = true), relistMs ? Math.min(livedMs, relistMs / 2) : livedMs)
     const silence = setTimeout(() => body.destroy(new Error(`silent for ${silenceMs} ms`)), silenceMs)
     body.socket.setKeepAlive(true, keepAliveMs)
     try {
@@ -188,7 +188,7 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
       }
       const why = 'ended by the server'
       // The connection is kept, and used again: a new one would cost a TLS handshake each time.
-      if (relistMs) return { why, version: undefined, lived: true, isPlanned: true, retryAfterMs: 0 }
+      if (relistMs && lived) return { why, version: undefined, lived: true, isPlanned: true, retryAfterMs: 0 }
       return { why, version, lived, retryAfterMs: 0 }
     } catch (error) {
       return { why: reason(error), version, lived, retryAfterMs: 0 }

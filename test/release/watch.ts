@@ -85,11 +85,23 @@ t.test('where it shall list anew, the watch ends after that time and everything 
   const { server, watch, logged, end } = await start(t, { relistMs: 20_000 })
   const watching = await listed(server, [thing('one', 1), thing('two', 2)])
   t.equal(asked(watching).timeoutSeconds, '20')
-  watching.res.end()
+  watching.res.end(event('BOOKMARK', { metadata: { resourceVersion: '11' } }))
   await listed(server, [thing('one', 3)])
   t.strictSame(versions(watch), { 'shop/one': '3' })
   await end()
   t.equal(logged.size(), 0, 'nothing worth a line')
+})
+
+t.test('a server that ends each watch at once is not asked for everything again and again', async t => {
+  const { server, logged, end } = await start(t, { relistMs: 20_000 })
+  ;(await listed(server, [thing('one', 1)])).res.end()
+  for (const delay of [1, 2, 4]) {
+    t.match(await logged.next(), { why: 'ended by the server', delay_ms: delay, list: false })
+    const watching = await server.next()
+    t.equal(asked(watching).resourceVersion, '10')
+    watching.res.end()
+  }
+  await end()
 })
 
 t.test('whoever wants to know hears when it stops working and when it works again', async t => {
