@@ -209,7 +209,7 @@ export function createRequests(
   }
 
   function refuseHead(refusal: Refusal, bytes: Buffer): void {
-    if (!isHttp && sniff(bytes) === 'opaque') sink.leave()
+    if (!isHttp && ['opaque', 'method'].includes(sniff(bytes))) sink.leave()
     else refuse(refusal)
   }
 

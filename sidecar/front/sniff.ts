@@ -5,11 +5,11 @@ import { skipEmptyLines } from './head-reader.ts'
 
 /**
  * `opaque`: not HTTP/1.x (TLS, an HTTP/2 preface, a binary or line protocol, HTTP/0.9).
- * `http`: it claims to be, so it is held to the rules. `method`: only a word so far. `line`: a word and more, without an end.
+ * `http`: it claims to be, so it is held to the rules. `method`: only a word so far, of any length: behind a proxy that shares its connections, whoever
+ * makes up a long one would have those of all others passed unseen. `line`: a word and more, without an end.
  */
 export type Guess = 'opaque' | 'http' | 'method' | 'line'
 
-const maxMethodBytes = 32
 const SP = 32
 const CR = 13
 const LF = 10
@@ -18,7 +18,6 @@ export function sniff(bytes: Buffer): Guess {
   const start = skipEmptyLines(bytes, 0)
   let at = start
   while (isTokenByte(bytes[at])) at++
-  if (at - start > maxMethodBytes) return 'opaque'
   if (at === bytes.length || (at === start && bytes[at] === CR && at + 1 === bytes.length)) return 'method'
   if (at === start || bytes[at] !== SP) return 'opaque'
   const end = bytes.indexOf(LF, at)

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import type { Client } from './stage.ts'
-import { get, ok, openFront, rawApp } from './stage.ts'
+import { answering, get, ok, openFront, rawApp, seen } from './stage.ts'
 
 t.test('the first bytes of another protocol reach the app as they came', async t => {
   const app = await rawApp(t, (socket, got) => socket.once('data', () => got.write('answer')))
@@ -83,6 +83,28 @@ t.test('a single word without a line end is not held for long', async t => {
   const client = dial()
   client.write('hello')
   await client.until('world')
+})
+
+t.test('a method of any length is one, wherever it is cut: others may share the connection', async t => {
+  const app = await answering(t, head => ok(`<${head.split(' ')[1]}>`))
+  const { dial, front } = await openFront(t, app.port)
+  const long = `${'M'.repeat(3_000)} /1 HTTP/1.1\r\nHost: a\r\n\r\n`
+  for (const cut of [long.length, 33, 3_000]) {
+    const client = dial()
+    client.write(long.slice(0, cut))
+    await seen()
+    client.write(long.slice(cut))
+    await client.until('</1>')
+  }
+  t.match(front.counters, { opaque: 0, requests: 3 })
+})
+
+t.test('a word without an end that is longer than a head may be is no request', async t => {
+  const app = await rawApp(t, (socket, got) => void got.until('z').then(() => socket.write('whole')))
+  const { dial } = await openFront(t, app.port)
+  const client = dial()
+  client.write(`${'x'.repeat(70_000)}z`)
+  await client.until('whole')
 })
 
 t.test('a word and an end reach the app at once', async t => {
