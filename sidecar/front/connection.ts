@@ -430,7 +430,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
       stream(socket, rest) {
         access?.end()
         dropApp()
-        splice(socket, rest, none)
+        splice(socket, rest)
       },
       fail(why, isPartial) {
         log('version server failed', { code: 'version_failed', why })
@@ -546,7 +546,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (app) splice(app, fromApp, fromClient)
   }
 
-  function splice(server: Socket, toClient: Buffer, toServer: Buffer): void {
+  function splice(server: Socket, toClient: Buffer, toServer?: Buffer): void {
     isOver = true
     stopTimers()
     outlet.release()

@@ -7,10 +7,10 @@ import { writeLent } from './lent.ts'
 export interface Tunnels {
   /**
    * Joins two sockets that nothing else listens to any more, after sending each the bytes that were held for it. What comes from the
-   * server, and `toClient`, is lent.
+   * server, and `toClient`, is lent. Without `toServer`, what the client sends is dropped, but for its end.
    * Back-pressure and half-closes pass through; a reset on one side becomes a reset on the other.
    */
-  join(client: Socket, server: Socket, toClient: Buffer, toServer: Buffer): void
+  join(client: Socket, server: Socket, toClient: Buffer, toServer?: Buffer): void
   /** What waits on each, in bytes, and what ends it. */
   waiting(): Waiting[]
   /** Ends all of them now. */
@@ -42,12 +42,12 @@ export function createTunnels(onClose: (client: Socket) => void): Tunnels {
   const clients = new Set<Socket>()
   return { join, waiting, close }
 
-  function join(client: Socket, server: Socket, toClient: Buffer, toServer: Buffer): void {
+  function join(client: Socket, server: Socket, toClient: Buffer, toServer?: Buffer): void {
     clients.add(client)
     client.on('close', forget)
-    connect(client, server, pass)
+    connect(client, server, toServer ? pass : drop)
     connect(server, client, passLent)
-    if (toServer.length > 0) server.write(toServer)
+    if (toServer && toServer.length > 0) server.write(toServer)
     if (toClient.length > 0) writeLent(client, toClient)
     start(client)
     start(server)
@@ -106,6 +106,8 @@ function pass(this: End, chunk: Buffer): void {
   const to = this[other]!
   if (!to.write(chunk)) hold(this, to)
 }
+
+function drop(): void {}
 
 function passLent(this: End, chunk: Buffer): void {
   const to = this[other]!

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mock } from 'node:test'
@@ -14,7 +15,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { parseRequest } from '../../../sidecar/front/request.ts'
 import type { Request } from '../../../sidecar/front/request.ts'
 import { askVersion } from '../../../sidecar/front/version.ts'
-import { answering, get, ok, openFront, rawApp, versionServer } from './stage.ts'
+import { answering, get, ok, openFront, rawApp, seen, versionServer } from './stage.ts'
 import type { Stage } from './stage.ts'
 
 /** Answers with the request as it came, and keeps each. */
@@ -273,6 +274,33 @@ t.test('a tab after requests on the same connection, with its first frame in the
   client.write(`${get('/1')}${get('/__spa/ws', 'Connection: Upgrade', 'Upgrade: WebSocket')}early`)
   await client.until(/101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nfirst[^]*early$/)
   t.equal(await app.sockets[0]?.ended, 'end')
+})
+
+t.test('what a client sends behind its request for the event stream reaches nobody', async t => {
+  let got = ''
+  let stream: Socket | undefined
+  const server = net.createServer(socket => {
+    stream = socket
+    socket.on('data', chunk => {
+      got += chunk.toString('latin1')
+      if (got.endsWith('\r\n\r\n'))
+        socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n')
+    })
+  })
+  const app = await answering(t, () => ok('app'))
+  const { dial } = await openFront(t, app.port, { versionSocket: await versionServer(t, server) })
+  const client = dial()
+  client.write(`${get('/__spa/events')}at once`)
+  await client.until(/a\r\n$/)
+  client.write(get('/__spa/version', 'Cookie: secret'))
+  client.write('\0'.repeat(200_000))
+  await seen()
+  stream?.write('1\r\nb\r\n')
+  await client.until(/b\r\n$/)
+  t.equal(got, 'GET /__spa/events HTTP/1.1\r\nHost: spa\r\nConnection: close\r\n\r\n')
+  client.socket.end()
+  t.equal(await client.ended, 'end', 'the end of the client is heard')
+  t.equal(app.sockets.filter(({ text }) => text() !== '').length, 0)
 })
 
 t.test('an upgrade that the version server refuses is an answer', async t => {
