@@ -8,6 +8,7 @@ import { closeCode, path } from '../protocol/names.ts'
 import { climbDelay, pollDelay, reconnectDelay } from './backoff.ts'
 import type { Env } from './env.ts'
 import { get } from './get.ts'
+import { navigation } from './identity.ts'
 import { dialSocket, dialStream } from './line.ts'
 import type { Line } from './line.ts'
 import { createTimer } from './timer.ts'
@@ -25,6 +26,8 @@ export interface Connection {
    * `isElsewhere`: the network may be another one, and let through what the last did not.
    */
   wake(isElsewhere?: boolean): void
+  /** Nobody looks at the page any more. */
+  hide(): void
   /** Until it is woken: without an open line a page can go to the back/forward cache. */
   pause(): void
   /** For good. */
@@ -45,6 +48,9 @@ const answerLimitMs = 5_000
 const stableMs = 10_000
 const wakeSpreadMs = 1_000
 const maxRefusals = 3
+const offlineMs = 60_000
+/** More than any wait that is kept as a time. */
+const maxWaitMs = 3_600_000
 
 const rung = { socket: 0, stream: 1, poll: 2 } as const
 const opened = ['open', 'events'] as const
@@ -74,15 +80,17 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
       return status
     },
     wake,
+    hide,
     pause: () => end('closed'),
     close: () => end('off'),
   }
 
   function dial(): void {
-    if (at > rung.socket && untilClimb() === 0) stand(rung.socket, 1)
+    if (at > rung.socket && until(climbAt) === 0) stand(rung.socket, 1)
     if (at === rung.socket && !env.WebSocket) stand(rung.stream)
     if (at === rung.stream && !env.EventSource) stand(rung.poll)
     if (at === rung.poll && !env.fetch) return end('off')
+    if (at === rung.stream && isScarce()) return end('closed', until(climbAt))
     const isPolling = at === rung.poll || misses >= patience
     timer.stop()
     if (!isPolling || status !== 'polling') change('connecting')
@@ -115,7 +123,7 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
     openedAt = env.now()
     silenceMs = silenceOf(25_000)
     // A stream's first event comes at once: what passes its head only would keep it for ever.
-    if (at === rung.socket) timer.arm(silenceMs, listen)
+    if (at === rung.socket) timer.arm(silenceMs, lost)
     change(opened[at] ?? 'open')
   }
 
@@ -124,23 +132,15 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
     heardAt = env.now()
     if (message?.type === 'unknown') return settleForPolling()
     if (message?.type === 'state') silenceMs = silenceOf(message.heartbeat_ms)
-    timer.arm(silenceMs, listen)
+    timer.arm(silenceMs, lost)
     if (message?.type === 'state') onState(message)
-  }
-
-  /** While the line is open. */
-  function listen(): void {
-    const restMs = Math.max(openedAt, heardAt) + silenceMs - env.now()
-    if (restMs > 0) timer.arm(restMs, listen)
-    else lost()
   }
 
   /** A stream cannot be asked, but it has to bring the next heartbeat in time. */
   function ask(): void {
-    const askedAt = env.now()
     line?.ask?.()
-    const limitMs = line?.ask ? answerLimitMs : Math.max(openedAt, heardAt) + silenceMs / 2 - askedAt
-    timer.arm(Math.max(0, limitMs), () => (heardAt < askedAt ? lost() : listen()))
+    const restMs = Math.max(openedAt, heardAt) + silenceMs / 2 - env.now()
+    timer.arm(line?.ask ? answerLimitMs : Math.min(Math.max(0, restMs), silenceMs), lost) // a clock may be set back
   }
 
   /**
@@ -160,7 +160,7 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
     }
     failures = 0
     if (isProbe) stand(at + 1, patience)
-    else timer.arm(Math.min(pollDelay(env.random), untilClimb()), pollAgain)
+    else timer.arm(Math.min(pollDelay(env.random), until(climbAt)), pollAgain)
     if (!isProbe) change('polling')
     if (message.type === 'state' && mine === turn) onState(message)
     if (isProbe && mine === turn) dial()
@@ -168,35 +168,55 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
 
   /** Hidden, it only waits for a better rung, or to be woken. */
   function pollAgain(): void {
-    if (env.document.visibilityState === 'hidden' && untilClimb() > 0) timer.arm(untilClimb(), pollAgain)
+    const restMs = until(climbAt)
+    if (isHidden() && restMs > 0) timer.arm(restMs, pollAgain)
     else dial()
   }
 
-  function untilClimb(): number {
-    return Math.max(0, climbAt - env.now())
+  /** Milliseconds, none when they are more than was ever waited for: the clock was set back. */
+  function until(time: number): number {
+    const restMs = time - env.now()
+    return restMs > maxWaitMs ? 0 : Math.max(0, restMs)
+  }
+
+  function isHidden(): boolean {
+    return env.document.visibilityState === 'hidden'
+  }
+
+  /**
+   * Over HTTP/1.1 a browser opens six connections to a host for all its tabs together, and a stream keeps one: a seventh tab would
+   * not even load. So a tab that nobody looks at does without, until it is woken.
+   */
+  function isScarce(): boolean {
+    return isHidden() && navigation(env)?.nextHopProtocol === 'http/1.1'
+  }
+
+  function hide(): void {
+    const isOver = status === 'closed' || status === 'off'
+    if (!isOver && at === rung.stream && isScarce()) end('closed', until(climbAt))
   }
 
   /** Also of a dead one that is not closed yet: its close event may take minutes, and is not waited for. */
   function lost(code = 1006, reason = ''): void {
     const isOpen = status === 'open' || status === 'events'
     const isStable = isOpen && env.now() - openedAt >= stableMs
-    const isHidden = env.document.visibilityState === 'hidden'
     if (isStable) failures = 0
     if (isStable && at === rung.socket) climbs = 0
-    const delayMs = reconnectDelay(code, reason, failures, env.random, isHidden)
+    const delayMs = reconnectDelay(code, reason, failures, env.random, isHidden())
     if (!isStable) failures += 1
     misses = heardAt || code !== 1006 ? 0 : misses + 1
     refusals = code === closeCode.full ? refusals + 1 : 0
     refusedUntil = code === closeCode.full ? env.now() + delayMs : 0
-    if (code === closeCode.policy || refusals === maxRefusals) return settleForPolling()
-    end('closed', env.navigator.onLine ? delayMs : undefined) // offline, `online` wakes us
+    if (code === closeCode.policy || refusals >= maxRefusals) return settleForPolling()
+    // Offline, `online` wakes us. But Chromium says so for good on some machines that are not (TanStack/query#5714).
+    end('closed', env.navigator.onLine ? delayMs : delayMs + offlineMs)
   }
 
   function wake(isElsewhere = false): void {
     if (isElsewhere) climbAt = 0
     if (status === 'open' || status === 'events') ask()
     if (status === 'closed' || status === 'polling')
-      timer.arm(Math.max(refusedUntil - env.now(), env.random() * wakeSpreadMs), dial)
+      timer.arm(Math.max(until(refusedUntil), env.random() * wakeSpreadMs), dial)
   }
 
   function settleForPolling(): void {

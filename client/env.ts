@@ -6,7 +6,7 @@ export interface Env {
   document: EventTarget & Pick<Document, 'visibilityState' | 'baseURI'> & PageDocument
   location: Pick<Location, 'href' | 'reload'> & { assign(url: string): void }
   navigator: { readonly onLine: boolean; readonly serviceWorker?: ServiceWorkers | undefined }
-  performance: Pick<Performance, 'getEntriesByType'> | undefined
+  performance: Partial<Pick<Performance, 'getEntriesByType'>> | undefined // jsdom's can only tell the time
   WebSocket: (new (url: string, protocol: string) => Socket) | undefined
   EventSource: (new (url: string) => Source) | undefined
   fetch: ((url: string, init: RequestInit) => Promise<Response>) | undefined

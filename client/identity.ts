@@ -131,6 +131,13 @@ export function parseServerTiming(header: string): Metric[] {
   })
 }
 
-function navigation(env: Env): { name?: string; serverTiming?: readonly Metric[] } | undefined {
-  return env.performance?.getEntriesByType('navigation')[0]
+interface Navigation {
+  name?: string
+  serverTiming?: readonly Metric[]
+  nextHopProtocol?: string
+}
+
+/** How the document came, as far as the browser tells. */
+export function navigation(env: Env): Navigation | undefined {
+  return env.performance?.getEntriesByType?.('navigation')[0]
 }

@@ -52,7 +52,9 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   listen(env.window, 'load', () => become(identify(offer, readPage(env, version)))) // some browsers complete the entry only then
   listen(env.window, 'online', () => wake(true))
   listen(env.window, 'pageshow', event => (event as PageTransitionEvent).persisted && wake())
-  listen(env.document, 'visibilitychange', () => env.document.visibilityState === 'visible' && wake())
+  listen(env.document, 'visibilitychange', () =>
+    env.document.visibilityState === 'visible' ? wake() : connection?.hide(),
+  )
   listen(env.document, 'resume', () => wake()) // after it was frozen (https://wicg.github.io/page-lifecycle/)
   listen(env.window, 'pagehide', () => connection?.pause())
 

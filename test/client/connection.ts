@@ -193,14 +193,20 @@ t.test('a heartbeat interval that makes no sense makes neither a busy loop nor a
   }
 })
 
-t.test('offline, nothing is dialled until the tab is woken', async t => {
+t.test('offline, the network is waited for, and looked for now and then: browsers err about it', async t => {
   const { server, connecting, connection, clock, navigator, until } = await setUp(t)
   const { socket } = await connecting
   await until(() => connection.status === 'open')
   navigator.onLine = false
   socket.terminate()
   await until(() => connection.status === 'closed')
-  t.same(clock.armed(), [])
+  t.same(clock.armed(), [60_500])
+  const blind = accept(server)
+  await clock.advance(60_500)
+  const { socket: found } = await blind
+  await until(() => connection.status === 'open')
+  found.terminate()
+  await until(() => connection.status === 'closed')
   navigator.onLine = true
   const again = accept(server)
   connection.wake()

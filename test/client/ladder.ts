@@ -1,16 +1,18 @@
 // By which way the news comes: WebSocket, event stream, polling; one at a time, down where it must and up when it can.
 
 import t from 'tap'
-import { a, b, told } from './fixtures/release.ts'
+import { parseServerTiming } from '../../client/identity.ts'
+import type { Env } from '../../client/index.ts'
+import { a, b, serverTiming, told } from './fixtures/release.ts'
 import { createTab } from './fixtures/tab.ts'
 import type { Tab } from './fixtures/tab.ts'
 
 const minuteMs = 60_000
 
 /** A tab on a network that lets no WebSocket through; with `noStreams` no event stream either. */
-async function openBehind(proxy: 'no-sockets' | 'no-streams', tab = createTab()) {
+async function openBehind(proxy: 'no-sockets' | 'no-streams', tab = createTab(), env: Partial<Env> = {}) {
   tab.version = () => Response.json(told(a, 1, 'ready'))
-  const page = tab.open(a)
+  const page = tab.open(a, { env })
   await tab.clock.settle()
   for (let failures = 0; failures < 2; failures++) {
     tab.socket().end()
@@ -249,6 +251,28 @@ t.test('a pod that is full three times in a row, or a refusal for what we are, i
   t.equal(other.state.connection, 'polling')
 })
 
+t.test(
+  'a server that stays full is asked for the state for as long as it is, whatever is tried meanwhile',
+  async t => {
+    const tab = createTab()
+    tab.version = () => Response.json(told(a, 1, 'ready'))
+    const page = tab.open(a)
+    await tab.clock.settle()
+    const refuse = async (ms: number) => {
+      for (const end = tab.clock.now() + ms; tab.clock.now() < end; await tab.clock.advance(1_000))
+        if (!tab.socket().isClosed) tab.socket().end(1013)
+    }
+    await refuse(10 * minuteMs)
+    const dialled = tab.sockets.length
+    tab.serve(b)
+    tab.version = () => Response.json(told(b, 2, 'ready'))
+    await refuse(30 * minuteMs)
+    t.same(page.names(), ['update'])
+    t.equal(page.state.connection, 'polling')
+    t.ok(tab.sockets.length - dialled <= 4, `${tab.sockets.length - dialled} dials in half an hour`)
+  },
+)
+
 t.test('a server of another protocol is polled, and understood again when it speaks ours', async t => {
   const tab = createTab()
   tab.version = () => Response.json({ v: 2 })
@@ -342,4 +366,121 @@ t.test('a tab that nobody looks at waits longer, and not once it is looked at', 
   tab.document.dispatchEvent(new Event('visibilitychange'))
   await tab.clock.advance(500)
   t.equal(tab.sockets.length, dialled + 1)
+})
+
+/** A browser that names the protocol by which the document came. */
+function speaking(nextHopProtocol: string): Partial<Env> {
+  const entries = [{ serverTiming: parseServerTiming(serverTiming(a)), nextHopProtocol }]
+  return { performance: { getEntriesByType: () => entries as unknown as PerformanceEntryList } }
+}
+
+function look(tab: Tab, visibilityState: DocumentVisibilityState): void {
+  Object.assign(tab.document, { visibilityState })
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+}
+
+t.test('over HTTP/1.1 a tab that nobody looks at leaves its connection to the others', async t => {
+  const { tab, page } = await openBehind('no-sockets', createTab(), speaking('http/1.1'))
+  tab.source().open()
+  tab.source().say(told(a, 1, 'ready'))
+  look(tab, 'hidden')
+  t.ok(tab.sources.every(({ isClosed }) => isClosed))
+  await refuse(tab, 60 * minuteMs)
+  t.equal(tab.sources.length, 1, 'and opens none, whatever it tries meanwhile')
+  tab.serve(b)
+  look(tab, 'visible')
+  await tab.clock.advance(1_000)
+  tab.source().open()
+  tab.source().say(told(b, 2, 'ready'))
+  await tab.clock.advance(0)
+  t.same(page.names(), ['update'])
+  t.equal(page.state.connection, 'events')
+
+  look(tab, 'hidden')
+  page.stop()
+  look(tab, 'visible')
+  look(tab, 'hidden')
+  t.same(tab.clock.armed(), [])
+})
+
+t.test('a stream that is still to come is not opened once nobody looks at the tab', async t => {
+  const dialled = await openBehind('no-sockets', createTab(), speaking('http/1.1'))
+  look(dialled.tab, 'hidden')
+  t.equal(dialled.tab.source().isClosed, true)
+
+  const probing = await openBehind('no-sockets', createTab(), speaking('http/1.1'))
+  probing.tab.version = () => new Promise(() => {})
+  probing.tab.source().fail()
+  await probing.tab.clock.advance(5_000)
+  probing.tab.source().fail()
+  await probing.tab.clock.advance(5_000)
+  t.equal(probing.page.state.connection, 'connecting')
+  look(probing.tab, 'hidden')
+  await probing.tab.clock.advance(10_000)
+  t.ok(probing.tab.sources.every(({ isClosed }) => isClosed))
+  t.equal(probing.page.state.connection, 'closed')
+})
+
+t.test('over HTTP/2, or by who knows what, a hidden tab keeps its stream', async t => {
+  for (const protocol of ['h2', 'h3', '']) {
+    const { tab, page } = await openBehind('no-sockets', createTab(), speaking(protocol))
+    tab.source().open()
+    tab.source().say(told(a, 1, 'ready'))
+    look(tab, 'hidden')
+    await tab.clock.advance(20_000)
+    t.equal(page.state.connection, 'events', protocol)
+  }
+})
+
+t.test('a clock that is set back neither keeps a dead line nor makes a tab deaf', async t => {
+  const dayMs = 24 * 60 * minuteMs
+  for (const setBackMs of [dayMs, 60 * dayMs]) {
+    const skewed = (tab: Tab) => {
+      let isSetBack = false
+      const now = () => tab.clock.now() - (isSetBack ? setBackMs : 0)
+      return { now, setBack: () => void (isSetBack = true) }
+    }
+
+    const tab = createTab()
+    const { now, setBack } = skewed(tab)
+    tab.open(a, { env: { now } })
+    await tab.hear(told(a, 1, 'ready'))
+    setBack()
+    await tab.clock.advance(63_000)
+    t.equal(tab.sockets.length, 2, 'a silence is a silence')
+    await tab.hear(told(a, 1, 'ready'))
+    look(tab, 'visible')
+    await tab.clock.advance(6_000)
+    t.equal(tab.sockets.length, 3)
+
+    const full = createTab()
+    const refused = skewed(full)
+    full.open(a, { env: { now: refused.now } })
+    await full.clock.settle()
+    full.socket().end(1013, '{"d":60000}')
+    refused.setBack()
+    look(full, 'visible')
+    await full.clock.advance(minuteMs)
+    t.ok(full.sockets.length > 1)
+
+    const stream = createTab()
+    const streamed = skewed(stream)
+    await openBehind('no-sockets', stream, { now: streamed.now })
+    stream.source().open()
+    stream.source().say(told(a, 1, 'ready'))
+    streamed.setBack()
+    look(stream, 'visible')
+    await stream.clock.advance(63_000)
+    t.equal(stream.sources[0]?.isClosed, true)
+
+    const polling = createTab()
+    const polled = skewed(polling)
+    const { page } = await openBehind('no-streams', polling, { now: polled.now })
+    polled.setBack()
+    look(polling, 'hidden')
+    const dialled = polling.sockets.length
+    await polling.clock.advance(6 * minuteMs)
+    t.ok(polling.sockets.length > dialled)
+    t.not(page.state.connection, 'off')
+  }
 })

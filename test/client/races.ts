@@ -172,8 +172,8 @@ t.test('a tab that slept through a rollout knows as soon as it wakes', async t =
   await tab.hear(told(a, 1, 'ready'))
   tab.navigator.onLine = false
   tab.socket().end()
-  await tab.clock.advance(8 * 3_600_000)
-  t.equal(tab.sockets.length, 1, 'nothing is dialled while offline')
+  await tab.clock.advance(60_000)
+  t.equal(tab.sockets.length, 1, 'nothing is dialled at once while offline')
   tab.serve(b)
   tab.navigator.onLine = true
   tab.window.dispatchEvent(new Event('online'))
