@@ -1,6 +1,7 @@
 // What an app's compiler sees of the package: declarations that stand alone, without Node's types.
 
 import t from 'tap'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 
@@ -51,6 +52,28 @@ t.test('an app in strict mode compiles against the declarations, and is held to 
   }
   const consumer = ts.createProgram([join(dir, 'app.ts')], options)
   t.same(messages(ts.getPreEmitDiagnostics(consumer)), [], 'an app of it')
+})
+
+t.test('the package is found by each way of looking for it that a compiler has', async t => {
+  const { exports, types } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const dir = t.testdir({
+    'package.json': '{"type":"module"}',
+    node_modules: {
+      'spa-reloader': {
+        'package.json': JSON.stringify({ name: 'spa-reloader', type: 'module', exports, types }),
+        dist: { client: { 'index.d.ts': '' } },
+      },
+    },
+  })
+  for (const moduleResolution of ['NodeNext', 'Bundler', 'Node10'] as const) {
+    const options = { moduleResolution: ts.ModuleResolutionKind[moduleResolution] }
+    const found = ts.resolveModuleName('spa-reloader', join(dir, 'app.ts'), options, ts.sys)
+    t.match(
+      found.resolvedModule?.resolvedFileName,
+      /spa-reloader\/dist\/client\/index\.d\.ts$/,
+      moduleResolution,
+    )
+  }
 })
 
 function messages(diagnostics: readonly ts.Diagnostic[]): string[] {
