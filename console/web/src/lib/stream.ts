@@ -50,7 +50,6 @@ export interface World {
   /** Returns what takes the timer back. */
   after(ms: number, run: () => void): () => void
   isHidden(): boolean
-  isOnline(): boolean
   /** There are so many streams that another tab might not come through. */
   isCrowded(): boolean
   /** Counts a stream as open; returns what takes it back. */
@@ -61,6 +60,7 @@ export interface World {
 
 const silenceMs = 45_000 // three heartbeats
 const restMs = 60_000
+const offlineMs = 30_000 // the console is on loopback, mostly, and browsers take themselves for offline that are not
 const closed = 2 // EventSource.CLOSED
 const idle = (): void => {}
 
@@ -84,7 +84,10 @@ export function openStream(
   let leave = idle
   let state: StreamState | undefined
   const stops = [
-    world.listen('offline', () => hangUp({ kind: 'offline' })),
+    world.listen('offline', () => {
+      hangUp({ kind: 'offline' })
+      wait = world.after(offlineMs, wake)
+    }),
     world.listen('online', wake),
     world.listen('pagehide', () => hangUp({ kind: 'asleep' })),
     world.listen('pageshow', wake),
@@ -96,8 +99,7 @@ export function openStream(
       wake()
     }),
   ]
-  if (world.isOnline()) dial()
-  else hangUp({ kind: 'offline' })
+  dial()
   restSoon() // a tab may be opened behind another
 
   return {
@@ -163,7 +165,7 @@ export function openStream(
   }
 
   function wake(): void {
-    if (isOver || source || world.isHidden() || !world.isOnline() || state?.kind === 'refused') return
+    if (isOver || source || world.isHidden() || state?.kind === 'refused') return
     failures = 0
     dial()
   }
@@ -246,7 +248,6 @@ const browser: World = {
     return () => clearTimeout(timer)
   },
   isHidden: () => document.hidden,
-  isOnline: () => navigator.onLine,
   isCrowded: () => crowd.count() >= crowdedFrom,
   join: () => crowd.join(),
   listen(type, run) {
