@@ -1,7 +1,8 @@
 // The cluster as its user sees it: with the kubeconfig's credentials, and no more rights than they have.
 
-import { createApi, loadKubeConfig, refusal } from '../release/api.ts'
+import { createApi, refusal } from '../release/api.ts'
 import type { Api, ApiRequest } from '../release/api.ts'
+import { loadKubeConfig } from '../release/kubeconfig.ts'
 import { nextOf } from '../release/wire.ts'
 import { isString } from '../protocol/release.ts'
 import { list, object } from '../release/raw.ts'
@@ -36,7 +37,7 @@ export function openCluster(wanted: { namespace: string | undefined; context: st
   const api = createApi(load)
   return {
     api,
-    namespace: wanted.namespace ?? context.namespace ?? 'default',
+    namespace: wanted.namespace || context.namespace || 'default', // an empty one is none, as for kubectl
     read,
     list: readList,
     close: () => api.close(),

@@ -3,7 +3,8 @@
 // new TLS connection for each request and does not let us decide when a silent watch is dead. The import goes past the
 // package's index, which would bring in a generated class for every API of Kubernetes.
 
-import { KubeConfig } from '@kubernetes/client-node/dist/config.js'
+import type { Cluster } from '@kubernetes/client-node/dist/config_types.js'
+import type { KubeConfig } from '@kubernetes/client-node/dist/config.js'
 import http from 'node:http'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import https from 'node:https'
@@ -12,6 +13,7 @@ import { text } from 'node:stream/consumers'
 import { urlToHttpOptions } from 'node:url'
 import { reason } from '../protocol/log.ts'
 import { isObject, isString } from '../protocol/release.ts'
+import { loadKubeConfig } from './kubeconfig.ts'
 
 export interface ApiRequest {
   /** Default: GET. */
@@ -113,7 +115,7 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
       ...credentials,
       ...urlToHttpOptions(server),
       ...(credentials.auth && { auth: credentials.auth }),
-      agent: server.protocol === 'http:' ? agents.http : agents.https,
+      agent: agentOf(cluster, credentials),
       method,
       path: server.pathname.replace(/\/$/, '') + path + search(query),
       headers: {
@@ -125,6 +127,12 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
     }
   }
 
+  /** The configuration's own goes through its `proxy-url`, with a connection for each request. */
+  function agentOf({ server, proxyUrl }: Cluster, { agent }: RequestOptions): RequestOptions['agent'] {
+    if (proxyUrl) return agent
+    return server.startsWith('http:') ? agents.http : agents.https
+  }
+
   function send(
     request: ApiRequest,
     options: RequestOptions,
@@ -133,7 +141,7 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
     return new Promise((resolve, reject) => {
       if (closed) return reject(new Error('the client is closed'))
       const { timeoutMs = 30_000, body, signal } = request
-      const { request: open } = options.agent === agents.http ? http : https
+      const { request: open } = options.protocol === 'http:' ? http : https
       const req = open(signal ? { ...options, signal } : options)
       let response: IncomingMessage | undefined
       const timer = setTimeout(
@@ -156,20 +164,6 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
       req.end(body === undefined ? undefined : JSON.stringify(body))
     })
   }
-}
-
-/**
- * The configuration as kubectl finds it: KUBECONFIG, then ~/.kube/config, then the pod's service account.
- * Throws when there is none of them.
- */
-export function loadKubeConfig(): KubeConfig {
-  const config = new KubeConfig()
-  config.loadFromDefault()
-  // What loadFromDefault makes up when it has found nothing.
-  if (config.getCurrentContext() === 'loaded-context') {
-    throw new Error('no KUBECONFIG, no ~/.kube/config and no service account: which cluster is meant?')
-  }
-  return config
 }
 
 /** What went wrong, for a log line: the status and, where the API server sent a Status object, its message. */

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import http from 'node:http'
 import https from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 
 import t from 'tap'
-import { ApiUnreachable, createApi, loadKubeConfig, patchType, refusal } from '../../release/api.ts'
+import { ApiUnreachable, createApi, patchType, refusal } from '../../release/api.ts'
 import { createCertificate } from '../tls.ts'
 import { json, kubeConfig, noConnections, serve } from './server.ts'
 
@@ -157,22 +159,35 @@ t.test(
   },
 )
 
-t.test('the configuration comes from KUBECONFIG, and without any the process is told so', async t => {
-  const dir = t.testdir({
-    config: JSON.stringify({
-      clusters: [{ name: 'c', cluster: { server: 'https://kube.example:6443' } }],
-      users: [{ name: 'u', user: { token: 'abc' } }],
-      contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
-      'current-context': 'x',
-    }),
+t.test('requests and streams go through the proxy that the configuration names', async t => {
+  const tls = createCertificate()
+  const server = https.createServer(tls, (_, res) => json(res, 200, 'over TLS')).listen(0, 'localhost')
+  await once(server, 'listening')
+  const target = `localhost:${(server.address() as AddressInfo).port}`
+  const asked: (string | undefined)[] = []
+  const tunnels: Socket[] = []
+  const proxy = http.createServer().listen(0, '127.0.0.1')
+  proxy.on('connect', ({ url }, client: Socket) => {
+    asked.push(url)
+    const onward = connect((server.address() as AddressInfo).port, 'localhost', () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      onward.pipe(client).pipe(onward)
+    })
+    tunnels.push(client, onward)
+    for (const socket of [client, onward]) socket.on('error', () => {}) // the stream is cut
   })
-  const before = { ...process.env }
-  t.teardown(() => (process.env = before))
-  process.env.HOME = join(dir, 'nobody')
-  process.env.KUBECONFIG = join(dir, 'config')
-  t.equal(loadKubeConfig().getCurrentCluster()?.server, 'https://kube.example:6443')
-  delete process.env.KUBECONFIG
-  t.throws(() => createApi(), /which cluster/)
+  await once(proxy, 'listening')
+  const caFile = join(t.testdir({ 'ca.crt': tls.ca }), 'ca.crt')
+  const proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const api = createApi(() => kubeConfig(`https://${target}`, { token: 'abc' }, caFile, proxyUrl))
+  t.match(await api.request({ path: '/x' }), { status: 200, body: 'over TLS' })
+  const opened = await api.stream({ path: '/x' })
+  if ('body' in opened) opened.body.destroy()
+  t.same(asked, [target, target])
+  api.close()
+  for (const one of [server, proxy]) one.close()
+  for (const socket of tunnels) socket.destroy()
+  await Promise.all([once(server, 'close'), once(proxy, 'close')])
 })
 
 t.test('a stream that is refused with a body that never ends is given up', async t => {

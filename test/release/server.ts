@@ -62,11 +62,18 @@ export function kubeConfig(
   server: string,
   user: { token?: string; tokenFile?: string } = {},
   caFile?: string,
+  proxyUrl?: string,
 ) {
   const config = new KubeConfig()
   const { token, tokenFile } = user
   config.loadFromClusterAndUser(
-    { name: 'test', server, skipTLSVerify: server.startsWith('http:'), ...(caFile && { caFile }) },
+    {
+      name: 'test',
+      server,
+      skipTLSVerify: server.startsWith('http:'),
+      ...(caFile && { caFile }),
+      ...(proxyUrl && { proxyUrl }),
+    },
     {
       name: 'tester',
       ...(token && { token }),
