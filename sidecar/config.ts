@@ -140,7 +140,7 @@ const modes = ['sidecar', 'standalone', 'static'] as const
 
 /** Readers of single variables; each throws an error that names its variable. */
 export function readVariables(environment: NodeJS.ProcessEnv) {
-  const { get } = env.from(environment, accessors)
+  const { get } = env.from(withoutServiceLinks(environment), accessors)
   return {
     get,
     required: (name: string) => get(name).required(),
@@ -151,6 +151,15 @@ export function readVariables(environment: NodeJS.ProcessEnv) {
 /** Where the sidecar keeps its unix sockets: all that the preStop program has to know. */
 export function readRunDir(environment: NodeJS.ProcessEnv): string {
   return env.from(environment).get(sidecarEnv.runDir).default(file.runDir).asString()
+}
+
+/**
+ * Kubernetes tells each container of the Services beside it: one that is named `spa` comes as SPA_PORT=tcp://10.96.0.1:80
+ * (kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables).
+ */
+function withoutServiceLinks(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const link = /^(tcp|udp|sctp):\/\//
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => !link.test(value ?? '')))
 }
 
 const accessors = {

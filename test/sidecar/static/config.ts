@@ -12,6 +12,15 @@ t.test('a folder is all that it needs', async t => {
   })
 })
 
+t.test('what Kubernetes says of a Service that is named spa is not meant for us', async t => {
+  const links = {
+    SPA_PORT: 'tcp://10.96.0.1:80',
+    SPA_PORT_80_TCP: 'tcp://10.96.0.1:80',
+    SPA_SERVICE_PORT: '80',
+  }
+  t.equal(readStaticConfig({ SPA_ROOT: '/files', ...links }).port, 8080)
+})
+
 t.test('a variable that is missing or wrong is named', async t => {
   t.throws(() => readStaticConfig({}), { message: /SPA_ROOT/ })
   const wrong = {
