@@ -14,7 +14,7 @@ import { refusal } from '../../release/api.ts'
 import { object } from '../../release/raw.ts'
 import { otherKinds } from '../../webhook/policy.ts'
 import type { Cluster } from '../cluster.ts'
-import { fail, ok, skip } from './finding.ts'
+import { fail, ok, skip, warn } from './finding.ts'
 import type { Finding } from './finding.ts'
 
 export interface Access {
@@ -26,6 +26,8 @@ export interface Access {
   name?: string
   /** Only in the system namespace; otherwise in every namespace. */
   isLocal?: true
+  /** The value of the chart without which it is not granted, nor needed. */
+  value?: string
   use: string
 }
 
@@ -87,6 +89,7 @@ export const accesses: readonly Access[] = [
     group: '',
     resource: 'pods',
     verbs: ['create'],
+    value: 'admissionPolicy.enabled',
     use: 'dry runs: what refuses pods with the sidecar, and not without it. A ValidatingAdmissionPolicy refuses anything else',
   },
   { group: '', resource: 'events', verbs: ['create'], use: 'why a pod was not injected, on its Deployment' },
@@ -94,6 +97,7 @@ export const accesses: readonly Access[] = [
     group: '',
     resource: 'events',
     verbs: ['list', 'watch'],
+    value: 'console.enabled',
     use: "what becomes of a rollout, in the console's logs",
   },
   {
@@ -138,17 +142,21 @@ export const accesses: readonly Access[] = [
 /** By SubjectAccessReviews, so as the API server itself judges. */
 export async function checkAccess(cluster: Cluster, namespace = systemNamespace): Promise<Finding> {
   const denied: string[] = []
+  const optional: string[] = []
   for (const access of accesses)
     for (const verb of access.verbs) {
       const allowed = await isAllowed(cluster, access, verb, namespace)
       if (typeof allowed === 'string') return skip(`RBAC of the webhook: ${allowed}`)
-      if (!allowed) denied.push(`${verb} ${access.resource}${access.name ? ` ${access.name}` : ''}`)
+      const right = `${verb} ${access.resource}${access.name ? ` ${access.name}` : ''}`
+      if (!allowed && access.value) optional.push(`${right} (${access.value})`)
+      else if (!allowed) denied.push(right)
     }
-  return denied.length === 0
-    ? ok(`the ServiceAccount ${webhookServiceName} has all of its rights`)
-    : fail(
-        `the ServiceAccount ${webhookServiceName} may not ${denied.join(', ')}: apply the manifests of this version again`,
-      )
+  const account = `the ServiceAccount ${webhookServiceName}`
+  if (denied.length > 0)
+    return fail(`${account} may not ${denied.join(', ')}: apply the manifests of this version again`)
+  return optional.length > 0
+    ? warn(`${account} may not ${optional.join(', ')}: as it should be where that value of the chart is off`)
+    : ok(`${account} has all of its rights`)
 }
 
 async function isAllowed(
