@@ -114,6 +114,15 @@ t.test('images, by tag or digest, and what concerns the pods', async t => {
   t.match(text, '{"name":"SPA_REDIRECT_IMAGE","value":"spa-reloader-redirect:v3"}')
 })
 
+t.test('on the network of its node the webhook leaves the kubelet its port', async t => {
+  const { spec } = find(parse(await template(['--set', 'hostNetwork=true'])), 'Deployment')
+  t.match(spec, { strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } })
+  t.match(spec?.template, {
+    spec: { hostNetwork: true, containers: [{ ports: [{ name: 'https', containerPort: 14010 }, {}] }] },
+  })
+  t.match(JSON.stringify(spec), '{"name":"SPA_WEBHOOK_PORT","value":"14010"}')
+})
+
 t.test('the certificate of cert-manager, by an issuer of its own or by yours', async t => {
   const own = parse(await template(['--set', 'certManager.enabled=true']))
   const kinds = own.filter(({ apiVersion }) => apiVersion === 'cert-manager.io/v1').map(({ kind }) => kind)
