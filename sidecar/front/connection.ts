@@ -179,6 +179,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
       isNgsw: page === 'stamp' && pathOf(request.target).endsWith('/ngsw.json'),
       isReplaced: false,
       stamp: undefined,
+      fallback: undefined,
       request: around.cache && !isDocument ? request : undefined,
       flight,
       fill: undefined,
@@ -260,11 +261,13 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function beginAnswer(answer: Answer): AnswerChange | undefined {
     const isFinal = awaited.length === 1
     if (isFinal && around.isDraining() && !turn && requests.heldBytes() === 0) endWithAwaited()
-    const sink = { isLast: isFinal && isLast && !refusal, write: writeClient, finish }
-    const change = changeAnswer(awaited[0]!, answer, around, sink)
-    const { isReplaced } = awaited[0]!
-    access?.answer('app', isReplaced ? 404 : answer.status, isReplaced)
-    return change
+    access?.answer('app', answer.status)
+    return changeAnswer(awaited[0]!, answer, around, {
+      isLast: isFinal && isLast && !refusal,
+      write: writeClient,
+      replaced: () => access?.answer('app', 404, true),
+      finish,
+    })
   }
 
   /** Returns whether the client takes more. */
@@ -292,8 +295,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function leave(why: Leaving, rest: Buffer): void {
     if (isOver) return
-    if (awaited[0]?.isReplaced) return finish()
     abandon()
+    if (awaited[0]?.isReplaced) return finish()
     if (why === 'tunnel' && isSwitching && awaited.length === 1 && app) {
       access?.end('app', awaited[0]!.method === 'CONNECT' ? 200 : 101)
       return splice(app, rest, requests.rest())

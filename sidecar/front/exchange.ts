@@ -9,6 +9,9 @@ import type { Flight } from './cache/flights.ts'
 import type { Counters } from './counters.ts'
 import { editAnswer, isHtml, missingAsset } from './edits.ts'
 import type { EditOptions } from './edits.ts'
+import { createFallback } from './fallback.ts'
+import type { Fallback } from './fallback.ts'
+import { field } from './head.ts'
 import type { Kind } from './kind.ts'
 import type { Request } from './request.ts'
 import { createStamp, isStampable, withoutLength } from './stamp.ts'
@@ -24,6 +27,7 @@ export interface Exchange {
   /** The client has the whole answer already: what the app still sends of it is dropped. */
   isReplaced: boolean
   stamp: Stamp | undefined
+  fallback: Fallback | undefined
   /** Kept where the answer may be stored, or may change what is. */
   request: Request | undefined
   flight: Flight | undefined
@@ -44,6 +48,8 @@ export interface ExchangeSink {
   /** The connection ends behind this answer. */
   isLast: boolean
   write(bytes: Buffer): void
+  /** The answer is a 404 now, whole, whatever the app still sends. */
+  replaced(): void
   /** Ends the connection now, behind an answer that is whole. */
   finish(): void
 }
@@ -56,26 +62,35 @@ export function changeAnswer(
   exchange: Exchange,
   answer: Answer,
   around: ExchangeSurroundings,
-  { isLast, write, finish }: ExchangeSink,
+  sink: ExchangeSink,
 ): AnswerChange | undefined {
   const { edits, serverTiming, counters, stamping, cache } = around
+  const { isLast, write } = sink
   const { kind, tag } = exchange
   if (exchange.isNgsw && answer.status === 200 && !isHtml(answer)) stamping.isOff = true
   const missing = edits.missing === 'refuse' ? missingAsset(kind, answer) : undefined
-  if (missing) counters.missing++
-  const isEndless = answer.body === 'until-close' || Number(answer.body) > maxDroppedBytes
-  const isEnd = isLast || (missing === 'page' && isEndless)
-  const head = editAnswer(answer, {
-    serverTiming,
-    revalidate: edits.revalidate,
-    missing,
-    tag,
-    isLast: isEnd,
-  })
+  const changes = { serverTiming, revalidate: edits.revalidate, tag }
   if (missing === 'page') {
-    exchange.isReplaced = true
-    return { head, takeBody: dropBody(isEndless ? 0 : maxDroppedBytes, finish) }
+    const isEndless = answer.body === 'until-close' || Number(answer.body) > maxDroppedBytes
+    const replace = (): ((bytes: Buffer) => void) => {
+      counters.missing++
+      exchange.isReplaced = true
+      sink.replaced()
+      return dropBody(isEndless ? 0 : maxDroppedBytes, sink.finish)
+    }
+    const notFound = editAnswer(answer, { ...changes, missing, isLast: isLast || isEndless })
+    if (isEndless || exchange.method === 'HEAD' || isCoded(answer))
+      return { head: notFound, takeBody: replace() }
+    const asItIs = editAnswer(answer, { ...changes, missing: undefined, isLast })
+    exchange.fallback = createFallback(answer.body, isPage => {
+      const takeBody = isPage ? replace() : write
+      write((isPage ? notFound : asItIs)!) // both changed, so that neither is lent
+      return takeBody
+    })
+    return { head: nothing, takeBody: exchange.fallback.take }
   }
+  if (missing) counters.missing++
+  const head = editAnswer(answer, { ...changes, missing, isLast })
   const { request } = exchange
   if (request) {
     if (!isSafe(request.method) && answer.status < 400) cache?.invalidate(request)
@@ -104,17 +119,24 @@ export function changeAnswer(
 }
 
 /** The answer has ended. */
-export function endExchange({ stamp, fill, flight }: Exchange): void {
+export function endExchange({ stamp, fallback, fill, flight }: Exchange): void {
   stamp?.end()
+  fallback?.end()
   fill?.end()
   flight?.land()
 }
 
 /** The answer has not come, or not to its end. What of it waits here goes on its way. */
-export function abandonExchange({ stamp, fill, flight }: Exchange): void {
+export function abandonExchange({ stamp, fallback, fill, flight }: Exchange): void {
   stamp?.end()
+  fallback?.end()
   fill?.abort()
   flight?.land()
+}
+
+/** Its bytes cannot be read here. */
+function isCoded(answer: Answer): boolean {
+  return (field(answer, 'content-encoding')?.toLowerCase() ?? 'identity') !== 'identity'
 }
 
 /** RFC 9110 §9.2.1. */

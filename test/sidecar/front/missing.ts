@@ -7,7 +7,7 @@ const html = 'Content-Type: text/html'
 const missing =
   'HTTP/1.1 404 Not Found\r\nCache-Control: no-store\r\nX-SPA-Missing: 1\r\nContent-Length: 0\r\n\r\n'
 const script = 'Sec-Fetch-Dest: script'
-const chunked = `HTTP/1.1 200 OK\r\n${html}\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\nhello\r\n0\r\nT: u\r\n\r\n`
+const chunked = `HTTP/1.1 200 OK\r\n${html}\r\nTransfer-Encoding: chunked\r\n\r\n5;x\r\n<body\r\n0\r\nT: u\r\n\r\n`
 
 t.test('a page in its place is dropped, however it is framed, and the connection goes on', async t => {
   const app = await answering(t, head => {
@@ -43,6 +43,44 @@ t.test('it is dropped wherever it is cut', async t => {
   }
 })
 
+t.test('what is no page passes, though it is called one: browsers run it all the same', async t => {
+  const config = '\ufeff \r\n window.config = "<html>"'
+  const sized = `HTTP/1.1 200 OK\r\n${html}\r\nContent-Length: ${Buffer.byteLength(config)}\r\n\r\n${config}`
+  const size = Buffer.byteLength(config).toString(16)
+  const inChunks = `HTTP/1.1 200 OK\r\n${html}\r\nTransfer-Encoding: chunked\r\n\r\n${size}\r\n${config}\r\n0\r\n\r\n`
+  for (const text of [sized, inChunks]) {
+    const bytes = Buffer.concat([Buffer.from(text), Buffer.from(ok('js'))])
+    for (let cut = 1; cut < bytes.length; cut++) {
+      const app = await rawApp(t, (socket, got) => {
+        void got.until('/app.js').then(async () => {
+          socket.write(bytes.subarray(0, cut))
+          await seen()
+          socket.write(bytes.subarray(cut))
+        })
+      })
+      const { dial, front } = await openFront(t, app.port)
+      const client = dial()
+      client.write(get('/env.js', script) + get('/app.js', script))
+      await client.until(/js$/)
+      const [, head, body] = /^([^]*?\r\n\r\n)([^]*)$/.exec(client.bytes().toString())!
+      t.match(head, /^HTTP\/1\.1 200 OK\r\n/)
+      t.equal(body, bytes.toString().replace(/^[^]*?\r\n\r\n/, ''), `at ${cut}`)
+      t.equal(front.counters.missing, 0)
+      client.socket.destroy()
+      await front.close()
+    }
+  }
+})
+
+t.test('spaces without end are no page', async t => {
+  const spaces = ' '.repeat(9_000)
+  const app = await answering(t, () => ok(spaces, html))
+  const { dial } = await openFront(t, app.port)
+  const client = dial()
+  client.write(get('/env.js', script))
+  t.match(await client.until(spaces), /^HTTP\/1\.1 200 OK/)
+})
+
 t.test('HEAD is answered alike', async t => {
   const app = await answering(t, () => `HTTP/1.1 200 OK\r\n${html}\r\nContent-Length: 1000\r\n\r\n`)
   const { dial } = await openFront(t, app.port)
@@ -68,7 +106,7 @@ t.test('a page without a length or a long one is not waited for', async t => {
 
 t.test('chunks without end are not waited for', async t => {
   const app = await rawApp(t, (socket, got) => {
-    const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`
+    const chunk = `10000\r\n${'<'.repeat(65_536)}\r\n`
     const more = (): void => {
       while (!socket.destroyed && socket.write(chunk));
       socket.once('drain', more)
@@ -90,8 +128,8 @@ t.test('an app that breaks off in what is dropped does not spoil the answer', as
   for (const rest of ['zz', undefined]) {
     const app = await rawApp(t, (socket, got) => {
       void got.until('\r\n\r\n').then(() => {
-        socket.write(`HTTP/1.1 200 OK\r\n${html}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel`)
-        setTimeout(() => (rest === undefined ? socket.resetAndDestroy() : socket.write(`lo\r\n${rest}`)), 20)
+        socket.write(`HTTP/1.1 200 OK\r\n${html}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<bo`)
+        setTimeout(() => (rest === undefined ? socket.resetAndDestroy() : socket.write(`dy\r\n${rest}`)), 20)
       })
     })
     const { dial, front } = await openFront(t, app.port)
