@@ -9,13 +9,13 @@ const maxPoints = 64
 /** Takes an answer for each pod that was asked; undefined: it did not answer. */
 export function sumTabs(answers: readonly (PodTabs | undefined)[], record: ReleaseRecord): TabCounts {
   const told = answers.filter(answer => answer !== undefined)
-  const pages = new Map<string, number>()
-  for (const [page, tabs] of told.flatMap(({ pages }) => pages))
-    pages.set(page, (pages.get(page) ?? 0) + tabs)
-  const versions = [...pages].map(([page, tabs]) => ({ ...versionOf(page, record), tabs }))
+  const pages = told.flatMap(({ pages }) => pages)
+  const byHash = new Map<string, number>() // anybody can send any name before it, and a version that came twice would stop the console's page
+  for (const [page, tabs] of pages) byHash.set(hashOf(page), (byHash.get(hashOf(page)) ?? 0) + tabs)
+  const versions = [...byHash].map(([hash, tabs]) => ({ ...versionOf(hash, record), tabs }))
   return {
     total: sum(told.map(({ total }) => total)),
-    current: currentOf([...pages], record),
+    current: currentOf([...byHash], record),
     versions: versions.toSorted(
       (a, b) => b.revision - a.revision || b.tabs - a.tabs || (a.hash < b.hash ? -1 : 1),
     ),
@@ -26,8 +26,11 @@ export function sumTabs(answers: readonly (PodTabs | undefined)[], record: Relea
 }
 
 /** A page's name is `<Deployment>-<hash>`, of this Deployment or of one that stands behind the same Services. */
-function versionOf(page: string, { state, replicaSets }: ReleaseRecord) {
-  const hash = page.slice(page.lastIndexOf('-') + 1)
+function hashOf(page: string): string {
+  return page.slice(page.lastIndexOf('-') + 1)
+}
+
+function versionOf(hash: string, { state, replicaSets }: ReleaseRecord) {
   const [, id = '', revision = 0] = state.known.find(([key]) => key === hash) ?? []
   const image = replicaSets.find(replicaSet => replicaSet.hash === hash)?.image ?? ''
   return { hash, id, revision, image }
@@ -37,7 +40,7 @@ function currentOf(pages: readonly PageTabs[], record: ReleaseRecord): number {
   const { target } = record.state
   return sum(
     pages.map(([page, tabs]) => {
-      const { hash, id } = versionOf(page, record)
+      const { hash, id } = versionOf(hashOf(page), record)
       return hash === target.hash || (id !== '' && id === target.id) ? tabs : 0
     }),
   )

@@ -75,6 +75,20 @@ t.test('the tabs of all pods, by version, and how they moved', async t => {
   })
 })
 
+t.test('a hash is one version, whatever Deployment a page names before it: anybody can name any', async t => {
+  const pages: PodTabs['pages'] = [
+    ['web-h1', 3],
+    ['nosuch-h1', 1],
+    ['nor-such-h9', 1],
+    ['nosuch-h9', 1],
+  ]
+  const { versions } = sumTabs([{ total: 6, unnamed: 0, pages, history: null }], record)
+  t.same(versions, [
+    { hash: 'h1', id: first, revision: 1, image: 'web:1', tabs: 4 },
+    { hash: 'h9', id: '', revision: 0, image: '', tabs: 2 },
+  ])
+})
+
 t.test('a curve has 64 points at most', async t => {
   const samples = (offset: number) =>
     Array.from({ length: 60 }, (_, index): [number, number, []] => [2 * index + offset, 1, []])
