@@ -34,7 +34,9 @@ export function obstacles(
   const network = around.policies.filter(policy => 'pods' in policy)
   const others = around.policies.filter(policy => 'ports' in policy).filter(isOnlyForApp)
   return [
-    ...[...atThePod(network), ...atClients(network)].map(policy => told('numeric-policy', policy)),
+    ...[...new Set([...atThePod(network), ...atClients(network)])].map(policy =>
+      told('numeric-policy', policy),
+    ),
     ...others.map(policy => told('other-policy', policy)),
   ]
 

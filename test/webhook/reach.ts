@@ -77,6 +77,13 @@ t.test('what one rule drops, another lets through', async t => {
   t.same(inTheWay({ ingress }, { namespace: 'other', ingress: [{}] }), numeric)
 })
 
+t.test('a policy that is in the way at both ends is told once', async t => {
+  const to8080 = [{ ports: [{ port: 8080 }] }]
+  t.same(inTheWay({ podSelector: {}, policyTypes: ['Ingress', 'Egress'], ingress: to8080, egress: to8080 }), [
+    'numeric-policy',
+  ])
+})
+
 t.test('a client that may go to the number only cannot go to the front', async t => {
   const here = {
     namespaceSelector: { matchLabels: { team: 'red' } },
