@@ -36,9 +36,25 @@ export function parseNewPod(raw: unknown): NewPod | undefined {
     },
     hostNetwork: spec.hostNetwork === true,
     windows:
-      object(spec.os).name === 'windows' || object(spec.nodeSelector)['kubernetes.io/os'] === 'windows',
+      object(spec.os).name === 'windows' || object(spec.nodeSelector)[osLabel] === 'windows' || isTied(spec),
     spec: parsePodSpec(spec),
   }
+}
+
+const osLabel = 'kubernetes.io/os' // the kubelet writes it on its Node
+
+/** Whether node affinity leaves Windows nodes only: of its terms one must hold, of a term's expressions all. */
+function isTied({ affinity }: Raw): boolean {
+  const { requiredDuringSchedulingIgnoredDuringExecution: required } = object(object(affinity).nodeAffinity)
+  const terms = list(object(required).nodeSelectorTerms)
+  return (
+    terms.length > 0 &&
+    terms.every(({ matchExpressions }) =>
+      list(matchExpressions).some(
+        ({ key, operator, values }) => key === osLabel && operator === 'In' && String(values) === 'windows',
+      ),
+    )
+  )
 }
 
 /**

@@ -74,6 +74,24 @@ const nothing: Context = {
   release: () => undefined,
 }
 
+/** One term of required node affinity for each list of operating systems. */
+function tiedTo(...terms: string[][]): object {
+  const nodeSelectorTerms = terms.map(values => ({
+    matchExpressions: [
+      { key: 'pool', operator: 'Exists' },
+      { key: 'kubernetes.io/os', operator: 'In', values },
+    ],
+  }))
+  return {
+    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
+  }
+}
+
+t.test('a pod that may run on Linux, too, is no Windows pod', async t => {
+  for (const spec of [tiedTo(['linux']), tiedTo(['windows', 'linux']), tiedTo(['windows'], ['linux'])])
+    t.match(decideOn({ spec }), { inject: {} })
+})
+
 const skipped: Record<Exclude<Reason, 'not-a-pod'>, Facts[]> = {
   'opted-out': [{ labels: { 'spa-reloader.io/inject': 'false' } }],
   breaker: [{ isBroken: true }],
@@ -81,6 +99,7 @@ const skipped: Record<Exclude<Reason, 'not-a-pod'>, Facts[]> = {
   windows: [
     { spec: { os: { name: 'windows' } } },
     { spec: { nodeSelector: { 'kubernetes.io/os': 'windows' } } }, //
+    { spec: tiedTo(['windows']) },
   ],
   'not-owned-by-replicaset': [
     { owner: null },
