@@ -87,8 +87,8 @@ export function createBreakers(options: BreakersOptions): Breakers {
     tried.set(name, now().getTime())
     const raw = await readReplicaSet(api, namespace, replicaSet)
     const trial = raw && (await tryPod(api, namespace, nextPod(raw)))
-    if (!trial || trial.verdict === 'theirs') return undefined
-    return trial.verdict === 'accepted' ? 'accepted' : { refused: trial.refused }
+    if (trial?.verdict === 'accepted') return 'accepted'
+    return trial?.verdict === 'ours' ? { refused: trial.refused } : undefined
   }
 
   async function write(deployment: Deployment, breaker: Breaker | undefined): Promise<void> {

@@ -13,12 +13,14 @@ import { isAskedFor } from './restarts.ts'
 import type { Restarts } from './restarts.ts'
 import { isWorthTelling } from './tell.ts'
 import { nextPod, readReplicaSet, tryPod } from './trial.ts'
+import type { Trial } from './trial.ts'
 
 export interface MissedPodsOptions {
   api: Api
   namespace: string
   tell(told: Told): void
   restarts: Restarts
+  now(): Date
 }
 
 export interface MissedPods {
@@ -35,11 +37,26 @@ export interface MissedPods {
 }
 
 const againMs = 10_000
+/** The API server may hear of a namespace's label later than we do: who was not asked about one pod is asked about another before that is told. */
+const unaskedMs = [5_000, 60_000] as const
 
-export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsOptions): MissedPods {
+/** Kept only while the Deployment has pods without the sidecar. */
+interface Case {
+  /** The newest ReplicaSet's. */
+  uid: string
+  /** What it makes; undefined when it was gone before it could be read. */
+  pod: Raw | undefined
+  /** Last. */
+  told: string
+  /** Of how many trials in a row we were not asked, and when the next is due, in milliseconds since 1970. */
+  unasked: number
+  due: number
+}
+
+export function createMissedPods({ api, namespace, tell, restarts, now }: MissedPodsOptions): MissedPods {
   const counts = new Map<string, number>()
-  /** By Deployment: what its newest ReplicaSet makes, and what was told of it last. Kept only while it has pods without the sidecar. */
-  const cases = new Map<string, { uid: string; pod: Raw | undefined; told: string }>()
+  /** By Deployment. */
+  const cases = new Map<string, Case>()
   return { look, forget, count: () => [...counts.values()].reduce((sum, count) => sum + count, 0) }
 
   function forget(name: string): void {
@@ -70,8 +87,12 @@ export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsO
     }
     counts.set(name, bare.length)
     if (found.told !== 'missed') {
+      const waitMs = found.due - now().getTime()
+      if (waitMs > 0) return waitMs
+      const trial = await tryPod(api, namespace, found.pod!)
+      if (trial.verdict === 'bare') return unasked(deployment, found)
       found.told = 'missed'
-      await report(deployment, found.pod, isAskedFor(deployment, context.annotations))
+      report(deployment, trial, isAskedFor(deployment, context.annotations))
     }
     return restartIfAsked(deployment, context)
   }
@@ -80,7 +101,7 @@ export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsO
     const known = cases.get(name)
     if (known?.uid === uid) return known
     const raw = await readReplicaSet(api, namespace, replicaSet)
-    const found = { uid, pod: raw && nextPod(raw), told: '' }
+    const found = { uid, pod: raw && nextPod(raw), told: '', unasked: 0, due: 0 }
     cases.set(name, found)
     return found
   }
@@ -90,10 +111,9 @@ export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsO
     tell({ namespace, deployment: { name, uid }, type: 'Warning', reason: 'InjectionSkipped', message })
   }
 
-  async function report({ name, uid }: Deployment, pod: Raw | undefined, isReplaced: boolean): Promise<void> {
+  function report({ name, uid }: Deployment, trial: Trial, isReplaced: boolean): void {
     const told = { namespace, deployment: { name, uid }, type: 'Warning' as const }
-    const trial = pod && (await tryPod(api, namespace, pod))
-    if (trial?.verdict === 'ours')
+    if (trial.verdict === 'ours')
       return tell({
         ...told,
         reason: 'InjectionRefused',
@@ -107,6 +127,24 @@ export function createMissedPods({ api, namespace, tell, restarts }: MissedPodsO
         'missed: pods run without the sidecar: they were created before the namespace was labelled or the Service was there, or while the webhook did not answer. ' +
         (isReplaced ? 'They are replaced' : advice),
     })
+  }
+
+  /** A restart would change nothing. Returns after how many milliseconds to try again. */
+  function unasked({ name, uid }: Deployment, found: Case): number {
+    const waitMs = unaskedMs[found.unasked === 0 ? 0 : 1]
+    found.due = now().getTime() + waitMs
+    found.unasked += 1
+    if (found.unasked === 2)
+      tell({
+        namespace,
+        deployment: { name, uid },
+        type: 'Warning',
+        reason: 'InjectionMissed',
+        message:
+          'missed: pods run without the sidecar, and so would new ones: the API server did not ask the webhook about one that was tried. Either it does ' +
+          "not reach the webhook, or the webhook's configuration leaves out a label of the namespace: npx spa-reloader check",
+      })
+    return waitMs
   }
 
   async function restartIfAsked(

@@ -113,7 +113,7 @@ export function watchNamespace({
     onChange: ({ type, object }) => releaseMoved(type, object),
   })
   const breakers = createBreakers({ api, writer: writer.api, namespace, image, tell, restarts, now })
-  const missed = createMissedPods({ api, namespace, tell, restarts })
+  const missed = createMissedPods({ api, namespace, tell, restarts, now })
   const synced = listed()
   synced.catch(() => {}) // closed before: nobody has to hear
   return {

@@ -7,8 +7,11 @@ import type { Api } from '../release/api.ts'
 import { object } from '../release/raw.ts'
 import type { Raw } from '../release/raw.ts'
 
-/** `ours`: refused only because of what we add. `theirs`: refused without it, too. */
-export type Trial = { verdict: 'accepted' } | { verdict: 'ours' | 'theirs'; refused: string }
+/**
+ * `bare`: accepted, but without the sidecar: the API server did not ask the webhook, or had no answer. `ours`: refused only because of what we add.
+ * `theirs`: refused without it, too.
+ */
+export type Trial = { verdict: 'accepted' | 'bare' } | { verdict: 'ours' | 'theirs'; refused: string }
 
 /** Reads a ReplicaSet as it is; undefined when it is gone. Throws on any other refusal. */
 export async function readReplicaSet(api: Api, namespace: string, name: string): Promise<Raw | undefined> {
@@ -40,18 +43,21 @@ export function nextPod(replicaSet: Raw): Raw {
 /** Tries a pod with the sidecar; where that is refused, without it. Throws when the API server cannot be reached. */
 export async function tryPod(api: Pick<Api, 'request'>, namespace: string, pod: Raw): Promise<Trial> {
   const injected = await post(withMetadata(pod, 'annotations', annotation.trial))
-  if (injected === undefined) return { verdict: 'accepted' }
+  if (!('refused' in injected)) return { verdict: isInjected(injected.made) ? 'accepted' : 'bare' }
   const plain = await post(withMetadata(pod, 'labels', label.inject, 'false'))
-  return { verdict: plain === undefined ? 'ours' : 'theirs', refused: injected }
+  return { verdict: 'refused' in plain ? 'theirs' : 'ours', refused: injected.refused }
 
-  /** Returns why it was refused. */
-  async function post(body: Raw): Promise<string | undefined> {
+  async function post(body: Raw): Promise<{ made: unknown } | { refused: string }> {
     const path = `/api/v1/namespaces/${namespace}/pods`
     const response = await api.request({ method: 'POST', path, query: { dryRun: 'All' }, body })
     // 500 is also what a patch comes to that does not apply, whatever the failurePolicy says; the others say nothing of the pod.
     if (response.status === 429 || response.status > 500) throw new Error(`no trial: ${refusal(response)}`)
-    return response.status < 300 ? undefined : withoutName(refusal(response))
+    return response.status < 300 ? { made: response.body } : { refused: withoutName(refusal(response)) }
   }
+}
+
+function isInjected(pod: unknown): boolean {
+  return object(object(object(pod).metadata).labels)[label.injected] === 'true'
 }
 
 /** `403: pods "web-6c487dcc49-x7k2p" is forbidden: exceeded quota`: the name is another one each time. */
