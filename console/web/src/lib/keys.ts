@@ -14,6 +14,12 @@ const commands: Record<string, Command> = {
   G: 'end',
 }
 
+/** What the key asks the page for: nothing while a dialog is before it. */
+export function pressedCommand(event: KeyboardEvent): Command | undefined {
+  if (document.querySelector('dialog:modal')) return undefined
+  return commandOf(event, document.activeElement as HTMLElement | null)
+}
+
 interface Pressed {
   key: string
   ctrlKey: boolean
