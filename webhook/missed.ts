@@ -82,7 +82,8 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
       const why = decision ? sayReasons(decision.skip.filter(isWorthTelling), decision.about) : []
       const before = found.told
       found.told = why.join('\n')
-      if (found.told !== before) for (const message of why) skipped(deployment, message)
+      // The same words as at admission, where it may have been told before: of one Event there is only one.
+      if (found.told !== before) for (const message of why) warn(deployment, 'InjectionSkipped', message)
       return undefined
     }
     counts.set(name, bare.length)
@@ -106,44 +107,34 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
     return found
   }
 
-  /** The same words as at admission, where it may have been told before: of one Event there is only one. */
-  function skipped({ name, uid }: Deployment, message: string): void {
-    tell({ namespace, deployment: { name, uid }, type: 'Warning', reason: 'InjectionSkipped', message })
-  }
-
-  function report({ name, uid }: Deployment, trial: Trial, isReplaced: boolean): void {
-    const told = { namespace, deployment: { name, uid }, type: 'Warning' as const }
+  function report(deployment: Deployment, trial: Trial, isReplaced: boolean): void {
     if (trial.verdict === 'ours')
-      return tell({
-        ...told,
-        reason: 'InjectionRefused',
-        message: `missed: pods run without the sidecar, and with it the API server would refuse them: ${trial.refused}`,
-      })
-    const advice = `kubectl -n ${namespace} rollout restart deployment/${name} gives it to them`
-    tell({
-      ...told,
-      reason: 'InjectionMissed',
-      message:
-        'missed: pods run without the sidecar: they were created before the namespace was labelled or the Service was there, or while the webhook did not answer. ' +
+      return warn(
+        deployment,
+        'InjectionRefused',
+        `missed: pods run without the sidecar, and with it the API server would refuse them: ${trial.refused}`,
+      )
+    const advice = `kubectl -n ${namespace} rollout restart deployment/${deployment.name} gives it to them`
+    warn(
+      deployment,
+      'InjectionMissed',
+      'missed: pods run without the sidecar: they were created before the namespace was labelled or the Service was there, or while the webhook did not answer. ' +
         (isReplaced ? 'They are replaced' : advice),
-    })
+    )
   }
 
   /** A restart would change nothing. Returns after how many milliseconds to try again. */
-  function unasked({ name, uid }: Deployment, found: Case): number {
+  function unasked(deployment: Deployment, found: Case): number {
     const waitMs = unaskedMs[found.unasked === 0 ? 0 : 1]
     found.due = now().getTime() + waitMs
     found.unasked += 1
     if (found.unasked === 2)
-      tell({
-        namespace,
-        deployment: { name, uid },
-        type: 'Warning',
-        reason: 'InjectionMissed',
-        message:
-          'missed: pods run without the sidecar, and so would new ones: the API server did not ask the webhook about one that was tried. Either it does ' +
+      warn(
+        deployment,
+        'InjectionMissed',
+        'missed: pods run without the sidecar, and so would new ones: the API server did not ask the webhook about one that was tried. Either it does ' +
           "not reach the webhook, or the webhook's configuration leaves out a label of the namespace: npx spa-reloader check",
-      })
+      )
     return waitMs
   }
 
@@ -153,18 +144,17 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
   ): Promise<number | undefined> {
     if (!isAskedFor(deployment, annotations)) return undefined
     const answer = await restarts.ask(deployment, 'missed')
-    if (typeof answer === 'object') refused(deployment, answer.refused)
+    if (typeof answer === 'object')
+      warn(
+        deployment,
+        'RestartRefused',
+        `missed: its annotation asks for a restart, but we may not: ${answer.refused}. kubectl apply -f manifests/restart gives us the right`,
+      )
     // Nothing of the Deployment moves when we are given the right.
     return answer === 'waits' || typeof answer === 'object' ? againMs : undefined
   }
 
-  function refused({ name, uid }: Deployment, why: string): void {
-    tell({
-      namespace,
-      deployment: { name, uid },
-      type: 'Warning',
-      reason: 'RestartRefused',
-      message: `missed: its annotation asks for a restart, but we may not: ${why}. kubectl apply -f manifests/restart gives us the right`,
-    })
+  function warn({ name, uid }: Deployment, reason: string, message: string): void {
+    tell({ namespace, deployment: { name, uid }, type: 'Warning', reason, message })
   }
 }

@@ -11,11 +11,14 @@ export function sumTabs(answers: readonly (PodTabs | undefined)[], record: Relea
   const told = answers.filter(answer => answer !== undefined)
   const pages = told.flatMap(({ pages }) => pages)
   const byHash = new Map<string, number>() // anybody can send any name before it, and a version that came twice would stop the console's page
-  for (const [page, tabs] of pages) byHash.set(hashOf(page), (byHash.get(hashOf(page)) ?? 0) + tabs)
+  for (const [page, tabs] of pages) {
+    const hash = hashOf(page)
+    byHash.set(hash, (byHash.get(hash) ?? 0) + tabs)
+  }
   const versions = [...byHash].map(([hash, tabs]) => ({ ...versionOf(hash, record), tabs }))
   return {
     total: sum(told.map(({ total }) => total)),
-    current: currentOf([...byHash], record),
+    current: currentOf(pages, record),
     versions: versions.toSorted(
       (a, b) => b.revision - a.revision || b.tabs - a.tabs || (a.hash < b.hash ? -1 : 1),
     ),

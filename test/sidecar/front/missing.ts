@@ -1,7 +1,7 @@
 // An asset that the app does not have is a 404 that nobody stores, whatever the app makes of it; over real sockets.
 
 import t from 'tap'
-import { answering, get, ok, openFront, rawApp, seen } from './stage.ts'
+import { answering, cutting, get, ok, openFront, rawApp } from './stage.ts'
 
 const html = 'Content-Type: text/html'
 const missing =
@@ -25,15 +25,9 @@ t.test('a page in its place is dropped, however it is framed, and the connection
 })
 
 t.test('it is dropped wherever it is cut', async t => {
-  const text = chunked + ok('js')
-  for (let cut = 1; cut < text.length; cut++) {
-    const app = await rawApp(t, (socket, got) => {
-      void got.until('/app.js').then(async () => {
-        socket.write(text.slice(0, cut))
-        await seen()
-        socket.write(text.slice(cut))
-      })
-    })
+  const bytes = Buffer.from(chunked + ok('js'))
+  for (let cut = 1; cut < bytes.length; cut++) {
+    const app = await cutting(t, '/app.js', bytes, cut)
     const { dial, front } = await openFront(t, app.port)
     const client = dial()
     client.write(get('/gone.js', script) + get('/app.js', script))
@@ -51,13 +45,7 @@ t.test('what is no page passes, though it is called one: browsers run it all the
   for (const text of [sized, inChunks]) {
     const bytes = Buffer.concat([Buffer.from(text), Buffer.from(ok('js'))])
     for (let cut = 1; cut < bytes.length; cut++) {
-      const app = await rawApp(t, (socket, got) => {
-        void got.until('/app.js').then(async () => {
-          socket.write(bytes.subarray(0, cut))
-          await seen()
-          socket.write(bytes.subarray(cut))
-        })
-      })
+      const app = await cutting(t, '/app.js', bytes, cut)
       const { dial, front } = await openFront(t, app.port)
       const client = dial()
       client.write(get('/env.js', script) + get('/app.js', script))

@@ -1,7 +1,7 @@
 // Pages that carry their version: in an ETag, so that a 304 can only mean the same version, and in a <meta>. Over real sockets.
 
 import t from 'tap'
-import { answering, get, ok, openFront, rawApp, seen, serverTiming } from './stage.ts'
+import { answering, cutting, get, ok, openFront, rawApp, serverTiming } from './stage.ts'
 
 const html = 'Content-Type: text/html'
 const document = 'Sec-Fetch-Dest: document'
@@ -64,15 +64,9 @@ t.test('a stamped page has the length that it says', async t => {
 t.test('a stamped page of chunks is the same page wherever it is cut', async t => {
   const head = `HTTP/1.1 200 OK\r\n${html}\r\nTransfer-Encoding: chunked\r\n\r\n`
   const chunks = `A;x=y\r\n<!doctype \r\nb\r\nhtml><head>\r\n5\r\n<p>ab\r\n1\r\nc\r\n0\r\nT: u\r\n\r\n`
-  const text = head + chunks + ok('next')
-  for (let cut = 1; cut < text.length; cut++) {
-    const app = await rawApp(t, (socket, got) => {
-      void got.until('/2').then(async () => {
-        socket.write(text.slice(0, cut))
-        await seen()
-        socket.write(text.slice(cut))
-      })
-    })
+  const bytes = Buffer.from(head + chunks + ok('next'))
+  for (let cut = 1; cut < bytes.length; cut++) {
+    const app = await cutting(t, '/2', bytes, cut)
     const { dial, front } = await openFront(t, app.port, { edits: { page: 'stamp' } })
     const client = dial()
     client.write(get('/', document) + get('/2'))

@@ -79,6 +79,17 @@ export interface RawApp {
   server: Server
 }
 
+/** A raw app that answers, once it has got `awaited`, with these bytes in two pieces. */
+export function cutting(t: Test, awaited: string, bytes: Buffer, cut: number): Promise<RawApp> {
+  return rawApp(t, (socket, got) => {
+    void got.until(awaited).then(async () => {
+      socket.write(bytes.subarray(0, cut))
+      await seen()
+      socket.write(bytes.subarray(cut))
+    })
+  })
+}
+
 /** A raw app that answers every request it has in whole, which must have no body, by that function. */
 export function answering(t: Test, answer: (head: string) => string, port = 0): Promise<RawApp> {
   return rawApp(
