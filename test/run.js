@@ -37,11 +37,14 @@ const unitTests = testsIn('test').filter(file => !withoutTier.test(file))
 const nodeTests = testsIn('test/tier3')
 const underLoad = ['test/tier3/load.ts', 'test/tier3/torture.ts'] // each needs the machine for itself
 
-/** One after the other. The files of a round run beside each other, `jobs` at a time; a file may take `seconds`. */
+/**
+ * One after the other. The files of a round run beside each other, `jobs` at a time, more than two processors where they wait more than they compute;
+ * a file may take `seconds`.
+ */
 const rounds = [
-  { jobs: 2, parts: [{ tier: '1', name: 'tier 1', needs: [], files: unitTests }] },
+  { jobs: 3, parts: [{ tier: '1', name: 'tier 1', needs: [], files: unitTests }] },
   {
-    jobs: 3, // they wait more than they compute
+    jobs: 3,
     seconds: 600,
     parts: [
       { tier: '2', name: "the console's pages", needs: ['chromium'], files: testsIn('test/pages') },
@@ -52,12 +55,12 @@ const rounds = [
     ],
   },
   {
-    jobs: 2,
+    jobs: 3,
     run: inImage,
     parts: [{ tier: '1', name: 'tier 1 in the image', needs: ['root', ...imageBuilding], files: unitTests }],
   },
   {
-    jobs: 2,
+    jobs: 3,
     seconds: 1_500,
     parts: [
       { tier: '2', name: 'tier 2', needs: [...controlPlane, 'chromium'], files: testsIn('test/tier2') },

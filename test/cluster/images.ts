@@ -26,7 +26,11 @@ export async function buildImage({ dockerfile, context, buildArgs = {} }: Build)
   const dir = mkdtempSync(join(tmpdir(), 'spa-build-'))
   const idFile = join(dir, 'id')
   try {
-    await buildah([
+    // One at a time on the whole machine: what one build makes, the others find.
+    await run('flock', [
+      join(cacheDir, 'build.lock'),
+      'buildah',
+      ...store,
       'bud',
       '--isolation=chroot',
       '--pull-never',
@@ -113,21 +117,22 @@ async function prune(): Promise<void> {
 }
 
 /**
- * Mounts by which `npm ci` in a Dockerfile sees this machine's npm configuration and the certificates that it names.
+ * Mounts by which `npm ci` in a Dockerfile sees this machine's npm configuration, the certificates that it names, and what npm has in its cache.
  * The Dockerfile does not know of them: where the registry is reached directly a plain `docker build` does as well.
  */
 async function npmConfiguration(): Promise<string[]> {
-  const [user, global, certificates] = await Promise.all(
-    ['userconfig', 'globalconfig', 'cafile'].map(async key =>
+  const [user, global, certificates, cache] = await Promise.all(
+    ['userconfig', 'globalconfig', 'cafile', 'cache'].map(async key =>
       (await run('npm', ['config', 'get', key])).trim(),
     ),
   )
-  const mounts: [string | undefined, string | undefined][] = [
-    [user, '/root/.npmrc'],
-    [global, '/usr/local/etc/npmrc'],
-    [certificates, certificates],
+  const mounts: [string | undefined, string][] = [
+    [user, '/root/.npmrc:ro'],
+    [global, '/usr/local/etc/npmrc:ro'],
+    [certificates, `${certificates}:ro`],
+    [cache, '/root/.npm'],
   ]
-  return mounts.flatMap(([from, to]) => (from && existsSync(from) ? [`${from}:${to}:ro`] : []))
+  return mounts.flatMap(([from, to]) => (from && existsSync(from) ? [`${from}:${to}`] : []))
 }
 
 function buildah(args: string[]): Promise<string> {

@@ -56,12 +56,16 @@ export function prepareApps(site: Site): Apps {
     close: () => rmSync(dir, { recursive: true, force: true }),
   }
 
-  /** Go's own cache, outside the checkout, is what makes the second build short. */
+  /**
+   * Go's own cache, outside the checkout, is what makes the second build short. With the flags, and in go.mod the modules, of .ci/kubernetes much is in
+   * it at the first.
+   */
   function build(name: string): Promise<string> {
     const program = join(dir, name)
+    const flags = ['-trimpath', '-gcflags=all=-dwarf=false -l', '-ldflags=-s -w']
     const built =
       programs.get(name) ??
-      run('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', program, `./${name}`], {
+      run('go', ['build', ...flags, '-o', program, `./${name}`], {
         cwd: sources,
         env: { CGO_ENABLED: '0' },
       }).then(() => program)
