@@ -70,8 +70,8 @@ type AnyListener = EventListenerOrEventListenerObject | null
 export interface SpaReloader extends EventTarget {
   /** Immutable: another object when anything changed, the same one otherwise. */
   readonly state: SpaState
-  /** Calls at once and after each change. Returns the way out. */
-  subscribe(run: (state: SpaState) => void): () => void
+  /** Calls at once and after each change. Returns the way out. It needs no `this`: it can be handed on as it is. */
+  subscribe: (run: (state: SpaState) => void) => () => void
   /** Asks for the release's state and, where it needs that, what this browser is served. Returns whether an update is on offer. */
   check(): Promise<boolean>
   /**
