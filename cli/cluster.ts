@@ -7,6 +7,7 @@ import { nextOf } from '../release/wire.ts'
 import { isString } from '../protocol/release.ts'
 import { list, object } from '../release/raw.ts'
 import type { Raw } from '../release/raw.ts'
+import { proxyOf } from './proxy.ts'
 
 export interface Cluster {
   api: Api
@@ -29,6 +30,9 @@ export function openCluster(wanted: { namespace: string | undefined; context: st
   const load = () => {
     const config = loadKubeConfig()
     if (wanted.context !== undefined) config.setCurrentContext(wanted.context)
+    const cluster = config.getCurrentCluster()
+    if (cluster && !cluster.proxyUrl)
+      Object.assign(cluster, { proxyUrl: proxyOf(cluster.server, process.env) })
     return config
   }
   const config = load()
