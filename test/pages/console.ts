@@ -251,6 +251,25 @@ t.test('keys: filter, go through the rows, open, and up again; the address keeps
   await page.close()
 })
 
+t.test('keys can be switched off, and stay so', async t => {
+  const api = await start(t)
+  const { page } = await open(api)
+  await page.keyboard.press('?')
+  await page.waitForSelector('dialog[open]')
+  await page.click('dialog label')
+  await page.keyboard.press('Escape')
+  await page.reload()
+  await until('the rows', async () => (await page.$$('[data-app]')).length > 0)
+  await page.keyboard.press('/')
+  t.equal(await page.evaluate(() => document.activeElement?.tagName), 'BODY', 'no key does anything')
+  await page.click('.keys')
+  await page.click('dialog label')
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('/')
+  t.equal(await page.evaluate(() => document.activeElement?.tagName), 'INPUT', 'and on again')
+  await page.close()
+})
+
 t.test('with no app at all a newcomer is told what to do', async t => {
   const api = await start(t, () => {})
   const { page } = await open(api)

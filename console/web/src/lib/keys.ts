@@ -14,10 +14,36 @@ const commands: Record<string, Command> = {
   G: 'end',
 }
 
-/** What the key asks the page for: nothing while a dialog is before it. */
+/** What the key asks the page for: nothing while a dialog is before it, or where keys are switched off. */
 export function pressedCommand(event: KeyboardEvent): Command | undefined {
-  if (document.querySelector('dialog:modal')) return undefined
+  if (!areOn || document.querySelector('dialog:modal')) return undefined
   return commandOf(event, document.activeElement as HTMLElement | null)
+}
+
+const kept = 'spa-reloader-console-keys'
+let areOn = read()
+
+export function areKeysOn(): boolean {
+  return areOn
+}
+
+/** Whoever speaks to the browser, or types by accident, may do without (WCAG 2.2, 2.1.4). The choice stays on this machine. */
+export function switchKeys(on: boolean): void {
+  areOn = on
+  try {
+    if (on) localStorage.removeItem(kept)
+    else localStorage.setItem(kept, 'off')
+  } catch {
+    // Without storage it holds until the tab is closed.
+  }
+}
+
+function read(): boolean {
+  try {
+    return localStorage.getItem(kept) !== 'off'
+  } catch {
+    return true
+  }
 }
 
 interface Pressed {
