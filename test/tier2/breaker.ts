@@ -9,7 +9,7 @@ import { installReplicas } from './replicas.ts'
 import type { Replica } from './replicas.ts'
 import { isInjected, openShop, sayWaiting, waitingPods } from './shop.ts'
 import type { Manifest, Shop } from './shop.ts'
-import { createPod } from './trial-pod.ts'
+import { createPod } from '../cluster/trial-pod.ts'
 
 const { cluster, kubelet, open, start, cut } = await installReplicas(t)
 let replicas: Replica[] = [await start(), await start()]

@@ -11,7 +11,7 @@ import { webDeployment, webService } from './installation.ts'
 import { createPods, installReplicas } from './replicas.ts'
 import type { Leaf } from './replicas.ts'
 import { openShop } from './shop.ts'
-import { createPod } from './trial-pod.ts'
+import { createPod } from '../cluster/trial-pod.ts'
 
 const dayMs = 24 * 60 * 60_000
 const minuteMs = 60_000

@@ -8,7 +8,7 @@ import { until } from '../cluster/wait.ts'
 import { install, manifests, webDeployment, webService } from './installation.ts'
 import { untilMay } from './rights.ts'
 import { isDeadline, openShop } from './shop.ts'
-import { untilInjected, untilServed } from './trial-pod.ts'
+import { untilInjected, untilServed } from '../cluster/trial-pod.ts'
 
 const installation = await install(t)
 const { cluster } = installation

@@ -16,7 +16,7 @@ import type { Program } from '../cluster/process.ts'
 import { until } from '../cluster/wait.ts'
 import { openShop } from './shop.ts'
 import type { Manifest, Shop } from './shop.ts'
-import { untilInjected } from './trial-pod.ts'
+import { untilInjected } from '../cluster/trial-pod.ts'
 
 export interface Installation {
   cluster: ControlPlane

@@ -8,7 +8,7 @@ import { install, webDeployment, webService } from './installation.ts'
 import { untilMay } from './rights.ts'
 import { checkHistory, imageOf, isInjected, stampOf, story } from './shop.ts'
 import type { Shop } from './shop.ts'
-import { untilInjected, untilServed } from './trial-pod.ts'
+import { untilInjected, untilServed } from '../cluster/trial-pod.ts'
 
 const [a, b, c] = ['a', 'b', 'c'].map(letter => letter.repeat(64)) as [string, string, string]
 const releaseAnnotation = 'spa-reloader.io/release'

@@ -17,7 +17,7 @@ import { until } from '../cluster/wait.ts'
 import { applyManifests, isReady } from './installation.ts'
 import { openShop } from './shop.ts'
 import type { Shop } from './shop.ts'
-import { createPod, untilInjected } from './trial-pod.ts'
+import { createPod, untilInjected } from '../cluster/trial-pod.ts'
 
 export interface Replica {
   log(): string

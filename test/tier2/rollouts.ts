@@ -22,7 +22,7 @@ import {
   templatePatch,
 } from './shop.ts'
 import type { Manifest, Shop } from './shop.ts'
-import { untilServed } from './trial-pod.ts'
+import { untilServed } from '../cluster/trial-pod.ts'
 
 const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(letter => letter.repeat(64)) as [string, string, string, string]
 const installation = await install(t)

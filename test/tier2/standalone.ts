@@ -26,7 +26,7 @@ t.test('one frame for each rollout, none on connect, in order, each with what wa
   const { kubelet, kubectl, apply, start, client, cluster } = await setUp(t)
   kubelet.images.set('web:1', a).set('web:2', b)
   await apply(webService(), webDeployment('web:1'))
-  await kubectl('rollout status deployment/web --timeout=5m')
+  await rolledOut(kubectl)
   await start({ SPA_NAME: 'web', SPA_RESYNC_SEC: '1' })
   const heard = await client('/ws')
 
@@ -35,9 +35,9 @@ t.test('one frame for each rollout, none on connect, in order, each with what wa
   await kubectl('rollout undo deployment/web')
   await heard.told(2)
   await restart(kubectl) // the same bytes: silence
-  await kubectl('rollout status deployment/web --timeout=5m')
+  await rolledOut(kubectl)
   await kubectl('scale deployment/web --replicas=4')
-  await kubectl('rollout status deployment/web --timeout=5m')
+  await rolledOut(kubectl)
   kubelet.images.set('web:1', c)
   await restart(kubectl)
   await heard.told(3)
@@ -75,7 +75,7 @@ t.test('a process that starts again tells nothing old, and a rollout that was ha
   await start({ SPA_NAME: 'web' })
   const after = await client('/ws')
   await kubectl('scale deployment/web --replicas=3')
-  await kubectl('rollout status deployment/web --timeout=5m')
+  await rolledOut(kubectl)
   const letGo = kubelet.hold(imageIs('web:3'))
   await kubectl('set image deployment/web web=web:3')
   await until('a pod of the third version', async () =>
@@ -99,12 +99,12 @@ t.test('without a name each Deployment is told under its own, but ours', async t
   const { kubelet, kubectl, apply, start, client } = await setUp(t)
   kubelet.images.set('web:1', a).set('web:2', b).set('api:1', c).set('api:2', d)
   await apply(webService(), webDeployment('web:1'), named(webDeployment('api:1'), 'api'))
-  await kubectl('rollout status deployment/web --timeout=5m')
-  await kubectl('rollout status deployment/api --timeout=5m')
+  await rolledOut(kubectl)
+  await rolledOut(kubectl, 'api')
   await start({ HOSTNAME: 'spa-reloader-6c487dcc49-x7x2p' })
   const heard = await client('/')
   await kubectl('set image deployment/spa-reloader spa-reloader=spa-reloader-sidecar:next')
-  await kubectl('rollout status deployment/spa-reloader --timeout=5m')
+  await rolledOut(kubectl, 'spa-reloader')
   await kubectl('set image deployment/api web=api:2')
   await heard.told(1)
   await kubectl('set image deployment/web web=web:2')
@@ -246,7 +246,14 @@ function imageIs(image: string): (pod: Pod) => boolean {
   return pod => pod.spec.containers[0]?.image === image
 }
 
+type Kubectl = (command: string) => Promise<string>
+
+/** Waits until kubectl calls the rollout complete. */
+function rolledOut(kubectl: Kubectl, deployment = 'web'): Promise<string> {
+  return kubectl(`rollout status deployment/${deployment} --timeout=5m`)
+}
+
 /** kubectl refuses to do it twice within a second. */
-function restart(kubectl: (command: string) => Promise<string>): Promise<string> {
+function restart(kubectl: Kubectl): Promise<string> {
   return until('a restart', () => kubectl('rollout restart deployment/web'))
 }

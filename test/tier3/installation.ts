@@ -8,6 +8,7 @@ import type { PodTabs } from '../../protocol/tabs.ts'
 import { buildImage } from '../cluster/images.ts'
 import { startNode } from '../cluster/node.ts'
 import type { Node } from '../cluster/node.ts'
+import { untilInjected } from '../cluster/trial-pod.ts'
 import { until } from '../cluster/wait.ts'
 
 const app = 'test/cluster/app'
@@ -111,9 +112,8 @@ export function isReady({ status }: RunningPod): boolean {
   return (status.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True')
 }
 
-/** Whether it has the sidecar. False of an answer that is no pod. */
-export function isInjected({ spec }: { spec?: RunningPod['spec'] }): boolean {
-  const { containers = [], initContainers = [] } = spec ?? {}
+/** Whether it has the sidecar. */
+export function isInjected({ spec: { containers, initContainers = [] } }: Pick<RunningPod, 'spec'>): boolean {
   return [...containers, ...initContainers].some(({ name }) => name === 'spa-reloader')
 }
 
@@ -153,23 +153,9 @@ export async function makeNamespace(
  * Resolves when a pod that is tried there gets the sidecar. On a busy machine the webhook may hear of the label more than a second later, and admits a
  * pod that comes before as it is.
  */
-export async function labelNamespace({ kubectl, api }: Cluster, name: string): Promise<void> {
-  await kubectl(['label', 'namespace', name, 'spa-reloader.io/inject=enabled'])
-  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'trial-1', uid: 'trial', controller: true }
-  const pod = {
-    metadata: { name: 'trial', labels: { 'pod-template-hash': '1' }, ownerReferences: [owner] },
-    spec: {
-      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
-      containers: [
-        { name: 'trial', image: 'trial', ports: [{ name: 'http', containerPort: 8080 }], securityContext },
-      ],
-    },
-  }
-  const isTaken = async () => {
-    const { body } = await api<Partial<RunningPod>>('POST', `/api/v1/namespaces/${name}/pods?dryRun=All`, pod)
-    return isInjected(body)
-  }
-  await until(`the webhook to know of ${name}`, isTaken, 300) // in the torture it may be away
+export async function labelNamespace(cluster: Cluster, name: string): Promise<void> {
+  await cluster.kubectl(['label', 'namespace', name, 'spa-reloader.io/inject=enabled'])
+  await untilInjected(cluster, name, 300) // in the torture the webhook may be away
 }
 
 /** What Pod Security `restricted` asks of a container. */
