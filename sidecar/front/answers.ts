@@ -22,6 +22,14 @@ export interface AnswerSink {
   leave(why: Leaving, rest: Buffer): void
 }
 
+/** Keeps the first bytes of a body back until it has seen what they are. */
+export interface Hold {
+  /** Takes bytes of the body, framing and all. They are lent. */
+  take(bytes: Buffer): void
+  /** The body has ended, or breaks off here. */
+  end(): void
+}
+
 export interface AnswerChange {
   /** Undefined: as it is. */
   head: Buffer | undefined

@@ -2,20 +2,18 @@
 
 import type { Answer } from './answer.ts'
 import { parseAnswer } from './answer.ts'
-import type { AnswerChange } from './answers.ts'
+import type { AnswerChange, Hold } from './answers.ts'
 import type { Cache } from './cache/cache.ts'
 import type { Fill } from './cache/fill.ts'
 import type { Flight } from './cache/flights.ts'
 import type { Counters } from './counters.ts'
 import { editAnswer, isHtml, missingAsset } from './edits.ts'
-import type { EditOptions } from './edits.ts'
+import type { AnswerEdits, EditOptions } from './edits.ts'
 import { createFallback } from './fallback.ts'
-import type { Fallback } from './fallback.ts'
 import { field } from './head.ts'
 import type { Kind } from './kind.ts'
 import type { Request } from './request.ts'
 import { createStamp, isStampable, withoutLength } from './stamp.ts'
-import type { Stamp } from './stamp.ts'
 
 export interface Exchange {
   method: string
@@ -26,8 +24,8 @@ export interface Exchange {
   isNgsw: boolean
   /** The client has the whole answer already: what the app still sends of it is dropped. */
   isReplaced: boolean
-  stamp: Stamp | undefined
-  fallback: Fallback | undefined
+  /** What the body passes through, if anything. */
+  hold: Hold | undefined
   /** Kept where the answer may be stored, or may change what is. */
   request: Request | undefined
   flight: Flight | undefined
@@ -65,48 +63,23 @@ export function changeAnswer(
   sink: ExchangeSink,
 ): AnswerChange | undefined {
   const { edits, serverTiming, counters, stamping, cache } = around
-  const { isLast, write } = sink
   const { kind, tag } = exchange
   if (exchange.isNgsw && answer.status === 200 && !isHtml(answer)) stamping.isOff = true
   const missing = edits.missing === 'refuse' ? missingAsset(kind, answer) : undefined
-  const changes = { serverTiming, revalidate: edits.revalidate, tag }
-  if (missing === 'page') {
-    const isEndless = answer.body === 'until-close' || Number(answer.body) > maxDroppedBytes
-    const replace = (): ((bytes: Buffer) => void) => {
-      counters.missing++
-      exchange.isReplaced = true
-      sink.replaced()
-      return dropBody(isEndless ? 0 : maxDroppedBytes, sink.finish)
-    }
-    const notFound = editAnswer(answer, { ...changes, missing, isLast: isLast || isEndless })
-    if (isEndless || exchange.method === 'HEAD' || isCoded(answer))
-      return { head: notFound, takeBody: replace() }
-    const asItIs = editAnswer(answer, { ...changes, missing: undefined, isLast })
-    exchange.fallback = createFallback(answer.body, isPage => {
-      const takeBody = isPage ? replace() : write
-      write((isPage ? notFound : asItIs)!) // both changed, so that neither is lent
-      return takeBody
-    })
-    return { head: nothing, takeBody: exchange.fallback.take }
-  }
+  const changes = { serverTiming, revalidate: edits.revalidate, tag, isLast: sink.isLast }
+  if (missing === 'page') return refusePage(exchange, answer, changes, counters, sink)
   if (missing) counters.missing++
-  const head = editAnswer(answer, { ...changes, missing, isLast })
-  const { request } = exchange
-  if (request) {
-    if (!isSafe(request.method) && answer.status < 400) cache?.invalidate(request)
-    exchange.fill = cache?.fill(request, answer)
-    const { fill } = exchange
-    if (fill) {
-      return {
-        head,
-        takeBody(bytes) {
-          write(bytes)
-          fill.take(bytes)
-        },
-      }
+  const head = editAnswer(answer, { ...changes, missing })
+  if (exchange.request) store(exchange, exchange.request, answer, cache)
+  const { fill } = exchange
+  if (fill) {
+    return {
+      head,
+      takeBody(bytes) {
+        sink.write(bytes)
+        fill.take(bytes)
+      },
     }
-    if (answer.status === 200) exchange.flight?.pass()
-    else exchange.flight?.land()
   }
   const isStamped =
     edits.page === 'stamp' && kind === 'document' && !stamping.isOff && isStampable(answer, exchange.method)
@@ -114,22 +87,58 @@ export function changeAnswer(
   const edited = parseAnswer(head, exchange.method)
   if (!edited) return { head }
   if (exchange.method === 'HEAD') return { head: withoutLength(edited) }
-  exchange.stamp = createStamp({ answer, head: edited, meta: around.stamp(), write })
-  return { head: nothing, takeBody: exchange.stamp.take }
+  exchange.hold = createStamp({ answer, head: edited, meta: around.stamp(), write: sink.write })
+  return { head: nothing, takeBody: exchange.hold.take }
+}
+
+/** A page came for an asset: a 404 goes out instead, once the body is seen to be a page. */
+function refusePage(
+  exchange: Exchange,
+  answer: Answer,
+  changes: Omit<AnswerEdits, 'missing'>,
+  counters: Counters,
+  { isLast, write, replaced, finish }: ExchangeSink,
+): AnswerChange {
+  const isEndless = answer.body === 'until-close' || Number(answer.body) > maxDroppedBytes
+  const notFound = editAnswer(answer, { ...changes, missing: 'page', isLast: isLast || isEndless })
+  if (isEndless || exchange.method === 'HEAD' || isCoded(answer))
+    return { head: notFound, takeBody: replace() }
+  const asItIs = editAnswer(answer, { ...changes, missing: undefined })
+  exchange.hold = createFallback(answer.body, isPage => {
+    const takeBody = isPage ? replace() : write
+    write((isPage ? notFound : asItIs)!) // both changed, so that neither is lent
+    return takeBody
+  })
+  return { head: nothing, takeBody: exchange.hold.take }
+
+  /** Returns what takes the rest of the body. */
+  function replace(): (bytes: Buffer) => void {
+    counters.missing++
+    exchange.isReplaced = true
+    replaced()
+    return dropBody(isEndless ? 0 : maxDroppedBytes, finish)
+  }
+}
+
+/** What the answer changes of the cache, and for those that wait for it. */
+function store(exchange: Exchange, request: Request, answer: Answer, cache: Cache | undefined): void {
+  if (!isSafe(request.method) && answer.status < 400) cache?.invalidate(request)
+  exchange.fill = cache?.fill(request, answer)
+  if (exchange.fill) return
+  if (answer.status === 200) exchange.flight?.pass()
+  else exchange.flight?.land()
 }
 
 /** The answer has ended. */
-export function endExchange({ stamp, fallback, fill, flight }: Exchange): void {
-  stamp?.end()
-  fallback?.end()
+export function endExchange({ hold, fill, flight }: Exchange): void {
+  hold?.end()
   fill?.end()
   flight?.land()
 }
 
 /** The answer has not come, or not to its end. What of it waits here goes on its way. */
-export function abandonExchange({ stamp, fallback, fill, flight }: Exchange): void {
-  stamp?.end()
-  fallback?.end()
+export function abandonExchange({ hold, fill, flight }: Exchange): void {
+  hold?.end()
   fill?.abort()
   flight?.land()
 }

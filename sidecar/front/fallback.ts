@@ -2,14 +2,8 @@
 // says that of every text), and browsers run it all the same: so the head waits for the first byte of the body that is no space.
 
 import type { Answer } from './answer.ts'
+import type { Hold } from './answers.ts'
 import { createChunked } from './body.ts'
-
-export interface Fallback {
-  /** Takes bytes of the body, framing and all. They are lent. */
-  take(bytes: Buffer): void
-  /** The body has ended, or breaks off here. */
-  end(): void
-}
 
 const maxHeldBytes = 8 * 1024
 const LESS_THAN = 60
@@ -20,7 +14,7 @@ const skipped = new Set([9, 10, 12, 13, 32, 0xef, 0xbb, 0xbf])
 export function createFallback(
   body: Answer['body'],
   settle: (isPage: boolean) => (bytes: Buffer) => void,
-): Fallback {
+): Hold {
   let passOn: ((bytes: Buffer) => void) | undefined
   let isPage: boolean | undefined
   let held: Buffer[] = []

@@ -3,17 +3,11 @@
 
 import { edit, field, fields, has, hasToken } from './head.ts'
 import type { Answer } from './answer.ts'
+import type { Hold } from './answers.ts'
 import { isHtml } from './edits.ts'
 import { placeOfMeta } from './place.ts'
 
 const maxHeldBytes = 64 * 1024 // chunks may be tiny
-
-export interface Stamp {
-  /** Takes bytes of the body, framing and all. They are lent. */
-  take(bytes: Buffer): void
-  /** The body has ended, or breaks off here. */
-  end(): void
-}
 
 export interface Stamping {
   answer: Answer
@@ -44,7 +38,7 @@ export function withoutLength(head: Answer): Buffer {
   return edit(head, ['content-length'], '')
 }
 
-export function createStamp({ answer, head, write, ...stamping }: Stamping): Stamp {
+export function createStamp({ answer, head, write, ...stamping }: Stamping): Hold {
   const meta = Buffer.from(stamping.meta, 'latin1')
   const isCharsetKnown = /charset\s*=/i.test(field(answer, 'content-type') ?? '')
   let held: Buffer[] = []
