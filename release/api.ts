@@ -6,14 +6,16 @@
 import type { Cluster } from '@kubernetes/client-node/dist/config_types.js'
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js'
 import http from 'node:http'
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import https from 'node:https'
 import type { RequestOptions } from 'node:https'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { urlToHttpOptions } from 'node:url'
 import { reason } from '../protocol/log.ts'
 import { isObject, isString } from '../protocol/release.ts'
 import { loadKubeConfig } from './kubeconfig.ts'
+import type { Answer, Multiplexer } from './multiplex.ts'
 
 export interface ApiRequest {
   /** Default: GET. */
@@ -44,7 +46,7 @@ export interface Api {
   /** Any status is a value. Throws {@link ApiUnreachable} when there was no whole answer. */
   request(request: ApiRequest): Promise<ApiResponse>
   /** A body that is read as it comes. The caller destroys it. A status other than 200 is `refused`, already read. */
-  stream(request: ApiRequest): Promise<{ body: IncomingMessage } | { refused: ApiResponse }>
+  stream(request: ApiRequest): Promise<{ body: Readable } | { refused: ApiResponse }>
   /** Cuts every connection. Later requests throw. */
   close(): void
 }
@@ -54,6 +56,9 @@ export class ApiUnreachable extends Error {
   override readonly name = 'ApiUnreachable'
 }
 
+/** What must come in time: the whole answer, or its head. */
+type Timed = 'whole' | 'head'
+
 /** The content types of PATCH (kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply). */
 export const patchType = {
   merge: 'application/merge-patch+json',
@@ -61,14 +66,19 @@ export const patchType = {
   apply: 'application/apply-patch+yaml', // JSON is YAML
 } as const
 
+const maxRequests = 32 // at once, where streams have connections of their own
+const keepAliveMs = 30_000 // below the idle timeouts of common load balancers
+
 /**
  * Takes what loads the configuration. It is called at once, so that a process without one stops at start, and again
- * whenever the API server answers 401: a rotated token is then used within the same request.
+ * whenever the API server answers 401: a rotated token is then used within the same request. With a multiplexer streams go over it, where the API server
+ * is asked directly and speaks HTTP/2, and the number of other connections is limited.
  */
-export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
+export function createApi(load: () => KubeConfig = loadKubeConfig, multiplexer?: Multiplexer): Api {
   const agents = {
     http: new http.Agent({ keepAlive: true }),
     https: new https.Agent({ keepAlive: true }),
+    limited: new https.Agent({ keepAlive: true, maxSockets: maxRequests }),
   }
   let config = load()
   let closed = false
@@ -82,10 +92,10 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
     }
   }
 
-  async function stream(request: ApiRequest): Promise<{ body: IncomingMessage } | { refused: ApiResponse }> {
+  async function stream(request: ApiRequest): Promise<{ body: Readable } | { refused: ApiResponse }> {
     try {
-      const body = await authorized(request, 'head')
-      return body.statusCode === 200 ? { body } : { refused: await read(body) }
+      const answer = await authorized(request, 'head')
+      return answer.status === 200 ? { body: answer.body } : { refused: await read(answer) }
     } catch (error) {
       throw unreachable(request, error)
     }
@@ -95,17 +105,31 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
     closed = true
     agents.http.destroy()
     agents.https.destroy()
+    agents.limited.destroy()
+    multiplexer?.close()
   }
 
-  async function authorized(request: ApiRequest, timed: 'whole' | 'head'): Promise<IncomingMessage> {
-    const response = await send(request, await options(request), timed)
-    if (response.statusCode !== 401) return response
-    response.resume() // gives the connection back
+  async function authorized(request: ApiRequest, timed: Timed): Promise<Answer> {
+    const answer = await send(request, timed)
+    if (answer.status !== 401) return answer
+    answer.body.resume() // gives the connection back
     config = load()
-    return send(request, await options(request), timed)
+    multiplexer?.renew()
+    return send(request, timed)
   }
 
-  async function options({ method = 'GET', path, query = {}, body, contentType, accept }: ApiRequest) {
+  async function send(request: ApiRequest, timed: Timed): Promise<Answer> {
+    const target = await options(request, timed)
+    if (multiplexer && timed === 'head' && target.agent === agents.https && !target.auth) {
+      const { timeoutMs = 30_000, signal } = request
+      const answer = await multiplexer.get(target, { timeoutMs, ...(signal && { signal }) })
+      if (answer) return answer
+    }
+    return sendAlone(request, target, timed)
+  }
+
+  async function options(request: ApiRequest, timed: Timed): Promise<RequestOptions> {
+    const { method = 'GET', path, query = {}, body, contentType, accept } = request
     const cluster = config.getCurrentCluster()
     if (!cluster) throw new Error('the kubeconfig names no current cluster')
     const credentials: RequestOptions = {}
@@ -115,7 +139,7 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
       ...credentials,
       ...urlToHttpOptions(server),
       ...(credentials.auth && { auth: credentials.auth }),
-      agent: agentOf(cluster, credentials),
+      agent: agentOf(cluster, credentials, timed),
       method,
       path: server.pathname.replace(/\/$/, '') + path + search(query),
       headers: {
@@ -128,36 +152,37 @@ export function createApi(load: () => KubeConfig = loadKubeConfig): Api {
   }
 
   /** The configuration's own goes through its `proxy-url`, with a connection for each request. */
-  function agentOf({ server, proxyUrl }: Cluster, { agent }: RequestOptions): RequestOptions['agent'] {
+  function agentOf({ server, proxyUrl }: Cluster, { agent }: RequestOptions, timed: Timed) {
     if (proxyUrl) return agent
-    return server.startsWith('http:') ? agents.http : agents.https
+    if (server.startsWith('http:')) return agents.http
+    return multiplexer && timed === 'whole' ? agents.limited : agents.https
   }
 
-  function send(
-    request: ApiRequest,
-    options: RequestOptions,
-    timed: 'whole' | 'head',
-  ): Promise<IncomingMessage> {
+  function sendAlone(request: ApiRequest, options: RequestOptions, timed: Timed): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (closed) return reject(new Error('the client is closed'))
       const { timeoutMs = 30_000, body, signal } = request
       const { request: open } = options.protocol === 'http:' ? http : https
       const req = open(signal ? { ...options, signal } : options)
-      let response: IncomingMessage | undefined
+      let response: http.IncomingMessage | undefined
       const timer = setTimeout(
         () => (response ?? req).destroy(new Error(`no answer within ${timeoutMs} ms`)),
         timeoutMs,
       )
       req.on('response', incoming => {
         response = incoming
-        if (timed === 'head' && incoming.statusCode === 200) clearTimeout(timer) // any other is read to its end
-        resolve(incoming)
+        const { statusCode: status = 0, headers } = incoming
+        if (timed === 'head' && status === 200) {
+          clearTimeout(timer) // any other is read to its end
+          incoming.socket.setKeepAlive(true, keepAliveMs)
+        }
+        resolve({ status, headers, body: incoming })
       })
       req.on('error', (error: NodeJS.ErrnoException) => {
         if (response) return
         // The server closed a kept connection while we were writing to it: GET may be repeated (RFC 9110 §9.2.2).
         const wasStale = req.reusedSocket && error.code === 'ECONNRESET' && req.method === 'GET'
-        if (wasStale && !closed) resolve(send(request, options, timed))
+        if (wasStale && !closed) resolve(sendAlone(request, options, timed))
         else reject(error)
       })
       req.on('close', () => clearTimeout(timer))
@@ -171,14 +196,10 @@ export function refusal({ status, body }: Pick<ApiResponse, 'status' | 'body'>):
   return isObject(body) && isString(body.message) ? `${status}: ${body.message}` : String(status)
 }
 
-async function read(response: IncomingMessage): Promise<ApiResponse> {
-  const body = await text(response)
-  const isJson = response.headers['content-type']?.startsWith('application/json')
-  return {
-    status: response.statusCode ?? 0,
-    headers: response.headers,
-    body: isJson ? (JSON.parse(body) as unknown) : body,
-  }
+async function read({ status, headers, body }: Answer): Promise<ApiResponse> {
+  const whole = await text(body)
+  const isJson = headers['content-type']?.startsWith('application/json')
+  return { status, headers, body: isJson ? (JSON.parse(whole) as unknown) : whole }
 }
 
 function search(query: NonNullable<ApiRequest['query']>): string {

@@ -2,7 +2,7 @@
 // Rather list once more than miss something: only after a connection that ended, or a refusal that says nothing about our
 // resource version, does it watch on from where it was.
 
-import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { reason } from '../protocol/log.ts'
 import type { Log } from '../protocol/log.ts'
@@ -59,7 +59,6 @@ export interface Watch<T> {
 
 const maxBackoffMs = 15_000 // what was missed is told when the API server is back, so not much later
 const answerMs = 60_000 // an overloaded API server queues a request for up to a minute
-const keepAliveMs = 30_000 // below the idle timeouts of common load balancers
 const pageSize = 500 // client-go's
 const livedMs = 1000 // client-go calls a watch without events that ends sooner "very short"
 
@@ -167,13 +166,12 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
     return { version }
   }
 
-  async function follow(body: IncomingMessage, from: string): Promise<Ending> {
+  async function follow(body: Readable, from: string): Promise<Ending> {
     let version = from
     let lived = false
     const split = createLineSplitter()
     const living = setTimeout(() => (lived = true), relistMs ? Math.min(livedMs, relistMs / 2) : livedMs)
     const silence = setTimeout(() => body.destroy(new Error(`silent for ${silenceMs} ms`)), silenceMs)
-    body.socket.setKeepAlive(true, keepAliveMs)
     try {
       for await (const chunk of body.setEncoding('utf8') as AsyncIterable<string>) {
         silence.refresh()

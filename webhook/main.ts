@@ -8,6 +8,8 @@ import { createLog, reason } from '../protocol/log.ts'
 import { openConsole } from '../console/console.ts'
 import type { Console } from '../console/console.ts'
 import { createApi } from '../release/api.ts'
+import { loadKubeConfig } from '../release/kubeconfig.ts'
+import { createMultiplexer } from '../release/multiplex.ts'
 import { createAdmission } from './admission.ts'
 import { readConfig } from './config.ts'
 import { createGate } from './breaker.ts'
@@ -38,7 +40,7 @@ main().catch((error: unknown) => {
 
 async function main(): Promise<void> {
   const config = readConfig(process.env)
-  const api = createApi()
+  const api = createApi(loadKubeConfig, createMultiplexer())
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   let lease: Lease | undefined

@@ -26,6 +26,7 @@ export interface Installation {
   /** Resolves when it is ready, its caBundle seen in the configuration. */
   startWebhook(): Promise<void>
   killWebhook(): Promise<void>
+  webhookPid(): number | undefined
 }
 
 export function manifests(): KubernetesObject[] {
@@ -73,6 +74,7 @@ export async function install(t: Test): Promise<Installation> {
     open,
     startWebhook,
     killWebhook,
+    webhookPid: () => webhook?.pid,
   }
 
   async function open(t: Test, namespace: string): Promise<Shop> {
