@@ -114,7 +114,6 @@ export function createApi(load: () => KubeConfig = loadKubeConfig, multiplexer?:
     if (answer.status !== 401) return answer
     answer.body.resume() // gives the connection back
     config = load()
-    multiplexer?.renew()
     return send(request, timed)
   }
 

@@ -26,14 +26,14 @@ export interface Multiplexer {
     options: RequestOptions,
     limits: { timeoutMs: number; signal?: AbortSignal },
   ): Promise<Answer | undefined>
-  /** Other credentials hold from now on: what is open stays, and nothing new is asked over it. */
-  renew(): void
   /** Cuts every connection. */
   close(): void
 }
 
 interface Connection {
   session: ClientHttp2Session
+  /** The client certificate that it was opened with; '' where tokens say who asks. */
+  identity: string
   /** Open now, or about to be. */
   streams: number
   /** The server takes no more at once. */
@@ -45,12 +45,10 @@ const keepAliveMs = 30_000 // below the idle timeouts of common load balancers
 
 export function createMultiplexer(): Multiplexer {
   const connections = new Set<Connection>()
-  /** Those that may take another stream. */
-  let usable: Connection[] = []
   let opening: Promise<void> | undefined
   let speaksHttp2 = true
   const closing = new AbortController()
-  return { get, renew: () => (usable = []), close }
+  return { get, close }
 
   function close(): void {
     closing.abort(new Error('the client is closed'))
@@ -74,7 +72,7 @@ export function createMultiplexer(): Multiplexer {
       stream.on('error', reject)
       stream.on('close', () => {
         clearTimeout(timer)
-        connection.streams--
+        if (--connection.streams === 0) end(connection)
         reject(new Error('the connection was closed'))
       })
     })
@@ -84,8 +82,9 @@ export function createMultiplexer(): Multiplexer {
   async function reserve(options: RequestOptions, signal?: AbortSignal): Promise<Connection | undefined> {
     while (speaksHttp2) {
       closing.signal.throwIfAborted()
-      const connection = usable.find(({ streams, maxStreams }) => streams < maxStreams)
-      if (connection) {
+      for (const connection of connections) {
+        if (connection.identity !== identityOf(options) || connection.streams >= connection.maxStreams)
+          continue
         connection.streams++
         return connection
       }
@@ -105,7 +104,7 @@ export function createMultiplexer(): Multiplexer {
     const host = options.hostname ?? ''
     const origin = `https://${isIPv6(host) ? `[${host}]` : host}:${options.port || 443}`
     const session = startHttp2(origin, { createConnection: () => socket })
-    const connection: Connection = { session, streams: 0, maxStreams: 0 }
+    const connection = { session, identity: identityOf(options), streams: 0, maxStreams: 0 }
     connections.add(connection)
     const settled = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
@@ -113,27 +112,31 @@ export function createMultiplexer(): Multiplexer {
         connectMs,
       )
       session.on('remoteSettings', ({ maxConcurrentStreams = Infinity }) => {
-        connection.maxStreams = maxConcurrentStreams
+        if (!session.closed) connection.maxStreams = maxConcurrentStreams
         clearTimeout(timer)
         resolve()
       })
       session.on('error', reject)
-      session.on('goaway', () => retire(connection))
+      session.on('goaway', () => end(connection))
       session.on('close', () => {
         clearTimeout(timer)
-        retire(connection)
         connections.delete(connection)
         reject(new Error('the connection was closed'))
       })
     })
     await settled
     if (connection.maxStreams < 1) throw new Error('the server takes no stream')
-    usable.push(connection)
   }
 
-  function retire(connection: Connection): void {
-    usable = usable.filter(other => other !== connection)
+  /** It gets no new stream, and ends with the last that it has. */
+  function end(connection: Connection): void {
+    connection.maxStreams = 0
+    connection.session.close()
   }
+}
+
+function identityOf({ cert, pfx }: RequestOptions): string {
+  return String(cert ?? pfx ?? '')
 }
 
 /** Resolves when the TLS handshake is done. */

@@ -43,7 +43,8 @@ async function serve(t: Test, options: SecureServerOptions = {}) {
     for (const session of sessions) session.destroy()
     server.close()
   })
-  return { api, sessions, next: asked.next, rotate: (token: string) => writeFileSync(tokenFile, token) }
+  const rotate = (token: string) => writeFileSync(tokenFile, token)
+  return { api, sessions, next: asked.next, rotate, url, ca: tls.ca }
 }
 
 /** Opens a stream that the server answers with 200. */
@@ -128,8 +129,9 @@ t.test('a connection that is to go away keeps its streams, and gets no new one',
   }
 })
 
-t.test('a refusal is read whole, and a new token goes over a new connection', async t => {
+t.test('a refusal is read whole, and a new token goes over the same connection', async t => {
   const { api, sessions, next, rotate } = await serve(t)
+  await open(api, next)
   const refused = api.stream({ path: '/watch' })
   const gone = await next()
   gone.stream.respond({ ':status': 410, 'content-type': 'application/json' })
@@ -142,9 +144,29 @@ t.test('a refusal is read whole, and a new token goes over a new connection', as
   first.stream.end()
   const second = await next()
   t.same([first.authorization, second.authorization], ['Bearer old', 'Bearer new'])
-  t.equal(sessions.length, 2)
+  t.equal(sessions.length, 1)
   second.stream.respond({ ':status': 200 })
   t.match(await renewed, { body: Object })
+})
+
+t.test('a connection ends with its last stream, and carries those of one client certificate', async t => {
+  const { sessions, next, url, ca } = await serve(t)
+  const multiplexer = createMultiplexer()
+  t.teardown(multiplexer.close)
+  const { hostname, port } = new URL(url)
+  const [old, young] = [createCertificate(), createCertificate()]
+  const get = async ({ cert, key }: typeof old) => {
+    const opening = multiplexer.get({ hostname, port, path: '/', ca, cert, key }, { timeoutMs: 10_000 })
+    ;(await next()).stream.respond({ ':status': 200 })
+    return (await opening)?.body
+  }
+  const bodies = [await get(old), await get(old), await get(young), await get(old)]
+  t.equal(sessions.length, 2)
+  const ended = once(sessions[0]!, 'close')
+  for (const n of [0, 1, 3]) bodies[n]?.destroy()
+  await ended
+  await get(old)
+  t.equal(sessions.length, 3)
 })
 
 t.test('what does not answer in time, or is not waited for any more, has failed', async t => {
