@@ -4,7 +4,7 @@
 // What a machine lacks for a tier skips the tier with a line that says so, or fails where SPA_TEST_REQUIRE=1 (as in CI).
 
 import { execFileSync, spawn } from 'node:child_process'
-import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -34,7 +34,7 @@ const onNode = [...namespaces, ...containers, ...nodePrograms]
 const node = ['root', ...controlPlane, ...onNode, ...imageBuilding, ...browsers, ...apps]
 const withoutTier = /^test\/(autobahn|chart|cluster|pages|peers|tier\d)\//
 const unitTests = testsIn('test').filter(file => !withoutTier.test(file))
-const nodeTests = largestFirst(testsIn('test/tier3'))
+const nodeTests = testsIn('test/tier3')
 const underLoad = ['test/tier3/load.ts', 'test/tier3/torture.ts'] // each needs the machine for itself
 
 /**
@@ -63,16 +63,11 @@ const rounds = [
     jobs: 3,
     seconds: 1_500,
     parts: [
-      {
-        tier: '2',
-        name: 'tier 2',
-        needs: [...controlPlane, 'chromium'],
-        files: largestFirst(testsIn('test/tier2')),
-      },
+      { tier: '2', name: 'tier 2', needs: [...controlPlane, 'chromium'], files: testsIn('test/tier2') },
     ],
   },
   {
-    jobs: 2,
+    jobs: 3,
     seconds: 1_500,
     parts: [
       { tier: '3', name: 'tier 3', needs: node, files: nodeTests.filter(file => !underLoad.includes(file)) },
@@ -173,11 +168,6 @@ function testsIn(folder) {
         file.endsWith('.ts') && /^import t\b.* from 'tap'$/m.test(readFileSync(join(checkout, file), 'utf8')),
     )
     .sort()
-}
-
-/** Large files take long, more or less: none of them is to be alone at the end. */
-function largestFirst(files) {
-  return files.toSorted((a, b) => statSync(join(checkout, b)).size - statSync(join(checkout, a)).size)
 }
 
 function kubernetes(...programs) {

@@ -1,7 +1,7 @@
 // What an app's compiler sees of the package: declarations that stand alone, without Node's types.
 
 import t from 'tap'
-import { readFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 
@@ -32,15 +32,7 @@ export { unsubscribe, isOffered, isLeft }
 
 t.test('an app in strict mode compiles against the declarations, and is held to them', async t => {
   const dir = t.testdir({ 'app.ts': app, 'package.json': '{"type":"module"}' })
-  const configFile = ts.readConfigFile('client/tsconfig.json', path => ts.sys.readFile(path))
-  const config = ts.parseJsonConfigFileContent(configFile.config, ts.sys, 'client')
-  const client = ts.createProgram(config.fileNames, {
-    ...config.options,
-    outDir: dir,
-    emitDeclarationOnly: true,
-  })
-  const { diagnostics } = client.emit()
-  t.same(messages([...ts.getPreEmitDiagnostics(client), ...diagnostics]), [], 'the client itself')
+  cpSync('dist/client', join(dir, 'client'), { recursive: true })
   const options: ts.CompilerOptions = {
     strict: true,
     noEmit: true,
