@@ -32,7 +32,8 @@ export { unsubscribe, isOffered, isLeft }
 
 t.test('an app in strict mode compiles against the declarations, and is held to them', async t => {
   const dir = t.testdir({ 'app.ts': app, 'package.json': '{"type":"module"}' })
-  cpSync('dist/client', join(dir, 'client'), { recursive: true })
+  for (const folder of ['client', 'protocol'])
+    cpSync(join('dist', folder), join(dir, folder), { recursive: true })
   const options: ts.CompilerOptions = {
     strict: true,
     noEmit: true,
