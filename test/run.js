@@ -67,7 +67,7 @@ const rounds = [
     ],
   },
   {
-    jobs: 3,
+    jobs: 2,
     seconds: 1_500,
     parts: [
       { tier: '3', name: 'tier 3', needs: node, files: nodeTests.filter(file => !underLoad.includes(file)) },
