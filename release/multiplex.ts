@@ -135,13 +135,13 @@ export function createMultiplexer(): Multiplexer {
   }
 }
 
-function identityOf({ cert, pfx }: RequestOptions): string {
-  return String(cert ?? pfx ?? '')
+function identityOf({ cert }: RequestOptions): string {
+  return String(cert ?? '')
 }
 
 /** Resolves when the TLS handshake is done. */
 function dial(options: RequestOptions, signal: AbortSignal): Promise<TLSSocket> {
-  const { port, ca, cert, key, pfx, passphrase, rejectUnauthorized } = options
+  const { port, ca, cert, key, passphrase, rejectUnauthorized } = options
   const host = options.hostname ?? ''
   const servername = options.servername ?? (isIP(host) ? undefined : host)
   return new Promise((resolve, reject) => {
@@ -150,7 +150,7 @@ function dial(options: RequestOptions, signal: AbortSignal): Promise<TLSSocket> 
       port: Number(port || 443),
       ALPNProtocols: ['h2', 'http/1.1'],
       ...Object.fromEntries(
-        Object.entries({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }).filter(
+        Object.entries({ ca, cert, key, passphrase, rejectUnauthorized, servername }).filter(
           ([, value]) => value !== undefined,
         ),
       ),
