@@ -14,7 +14,6 @@ import { text } from 'node:stream/consumers'
 import { urlToHttpOptions } from 'node:url'
 import { reason } from '../protocol/log.ts'
 import { isObject, isString } from '../protocol/release.ts'
-import { loadKubeConfig } from './kubeconfig.ts'
 import type { Answer, Multiplexer } from './multiplex.ts'
 
 export interface ApiRequest {
@@ -74,7 +73,7 @@ const keepAliveMs = 30_000 // below the idle timeouts of common load balancers
  * whenever the API server answers 401: a rotated token is then used within the same request. With a multiplexer streams go over it, where the API server
  * is asked directly and speaks HTTP/2, and the number of other connections is limited.
  */
-export function createApi(load: () => KubeConfig = loadKubeConfig, multiplexer?: Multiplexer): Api {
+export function createApi(load: () => KubeConfig, multiplexer?: Multiplexer): Api {
   const agents = {
     http: new http.Agent({ keepAlive: true }),
     https: new https.Agent({ keepAlive: true }),

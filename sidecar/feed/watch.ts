@@ -7,6 +7,7 @@ import type { Log } from '../../protocol/log.ts'
 import { isObject, parseReleaseState } from '../../protocol/release.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
 import { createApi } from '../../release/api.ts'
+import { loadKubeConfig } from '../../release/kubeconfig.ts'
 import type { Api } from '../../release/api.ts'
 import { releasesPath } from '../../release/record.ts'
 import { watchResource } from '../../release/watch.ts'
@@ -29,7 +30,7 @@ export interface WatchFeedOptions {
 const noCredentialsMs = 60_000 // a volume that is not there now will hardly come
 
 export function createWatchFeed(options: WatchFeedOptions): Feed {
-  const { namespace, name, offer, log, connect = createApi, backoffMs } = options
+  const { namespace, name, offer, log, connect = () => createApi(loadKubeConfig), backoffMs } = options
   let api: Api | undefined
   let watch: Watch<ReleaseState> | undefined
   let retry: NodeJS.Timeout | undefined

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../protocol/log.ts'
 import { lingerSec } from '../../protocol/names.ts'
 import { createApi } from '../../release/api.ts'
+import { loadKubeConfig } from '../../release/kubeconfig.ts'
 import { createAdmin } from '../admin.ts'
 import { createAdoption } from '../adoption.ts'
 import { createCurrent } from '../current.ts'
@@ -55,7 +56,7 @@ export async function startStandalone({
     clientScript: await readFile(new URL('./client.js', import.meta.url), 'utf8'),
     log,
   })
-  const api = createApi()
+  const api = createApi(loadKubeConfig)
   const followed = followNamespace({
     api,
     namespace,

@@ -22,7 +22,7 @@ t.test('the configuration comes from KUBECONFIG, and without any the process is 
   process.env.KUBECONFIG = join(dir, 'config')
   t.equal(loadKubeConfig().getCurrentCluster()?.server, 'https://kube.example:6443')
   delete process.env.KUBECONFIG
-  t.throws(() => createApi(), /which cluster/)
+  t.throws(() => createApi(loadKubeConfig), /which cluster/)
 })
 
 t.test('of several files the first that says something stands, as for kubectl', async t => {
