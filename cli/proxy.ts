@@ -35,10 +35,14 @@ function covers(written: string, host: string, port: string): boolean {
   return domain.startsWith('.') ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`)
 }
 
-function isWithin(host: string, network: string, bits = isIPv6(network) ? 128 : 32): boolean {
-  const family = isIPv6(network) ? 'ipv6' : 'ipv4'
-  if (!isIP(host) || bits > (family === 'ipv6' ? 128 : 32)) return false
+function isWithin(host: string, network: string, bits?: number): boolean {
+  const mostBits = isIPv6(network) ? 128 : 32
+  if (!isIP(host) || (bits ?? 0) > mostBits) return false
   const list = new BlockList()
-  list.addSubnet(network, bits, family)
-  return list.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
+  list.addSubnet(network, bits ?? mostBits, familyOf(network))
+  return list.check(host, familyOf(host))
+}
+
+function familyOf(address: string): 'ipv6' | 'ipv4' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4'
 }

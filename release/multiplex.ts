@@ -96,6 +96,7 @@ export function createMultiplexer(): Multiplexer {
 
   async function open(options: RequestOptions): Promise<void> {
     const socket = await dial(options, closing.signal)
+    if (closing.signal.aborted) return void socket.destroy() // it ended in between
     if (socket.alpnProtocol !== 'h2') {
       speaksHttp2 = false
       socket.destroy()

@@ -1,5 +1,7 @@
 // What a key asks for. None does anything while somebody writes, or with a modifier that the browser has its own use for.
 
+import { keepChoice, readChoice } from './choice.ts'
+
 export type Command = 'filter' | 'down' | 'up' | 'open' | 'help' | 'back' | 'follow' | 'pause' | 'end'
 
 const commands: Record<string, Command> = {
@@ -20,30 +22,16 @@ export function pressedCommand(event: KeyboardEvent): Command | undefined {
   return commandOf(event, document.activeElement as HTMLElement | null)
 }
 
-const kept = 'spa-reloader-console-keys'
-let areOn = read()
+let areOn = readChoice('keys') !== 'off'
 
 export function areKeysOn(): boolean {
   return areOn
 }
 
-/** Whoever speaks to the browser, or types by accident, may do without (WCAG 2.2, 2.1.4). The choice stays on this machine. */
+/** Whoever speaks to the browser, or types by accident, may do without (WCAG 2.2, 2.1.4). */
 export function switchKeys(on: boolean): void {
   areOn = on
-  try {
-    if (on) localStorage.removeItem(kept)
-    else localStorage.setItem(kept, 'off')
-  } catch {
-    // Without storage it holds until the tab is closed.
-  }
-}
-
-function read(): boolean {
-  try {
-    return localStorage.getItem(kept) !== 'off'
-  } catch {
-    return true
-  }
+  keepChoice('keys', on ? null : 'off')
 }
 
 interface Pressed {

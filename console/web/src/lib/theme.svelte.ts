@@ -1,7 +1,8 @@
-// Light, dark, or as the system has it. The choice stays on this machine.
+// Light, dark, or as the system has it.
+
+import { keepChoice, readChoice } from './choice.ts'
 
 export type Theme = 'system' | 'light' | 'dark'
-const key = 'spa-reloader-console-theme'
 const next: Record<Theme, Theme> = { system: 'light', light: 'dark', dark: 'system' }
 
 class Chosen {
@@ -14,24 +15,15 @@ class Chosen {
   turn = (): void => {
     this.theme = next[this.theme]
     show(this.theme)
-    try {
-      if (this.theme === 'system') localStorage.removeItem(key)
-      else localStorage.setItem(key, this.theme)
-    } catch {
-      // Without storage it holds until the tab is closed.
-    }
+    keepChoice('theme', this.theme === 'system' ? null : this.theme)
   }
 }
 
 export const chosen = new Chosen()
 
 function read(): Theme {
-  try {
-    const kept = localStorage.getItem(key)
-    return kept === 'light' || kept === 'dark' ? kept : 'system'
-  } catch {
-    return 'system'
-  }
+  const kept = readChoice('theme')
+  return kept === 'light' || kept === 'dark' ? kept : 'system'
 }
 
 function show(theme: Theme): void {
