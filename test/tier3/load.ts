@@ -26,9 +26,16 @@ t.test('rollouts under load', async t => {
 
   // A plain container is told to end together with the app, and then goes at once; a native one would outlive it all the same.
   const drainOff = 'SPA_SIDECAR_DRAIN_SEC=0 SPA_SIDECAR_FORM=plain'
+  const before = await cluster.pods('spa-reloader')
   await cluster.inNamespace('spa-reloader', `set env deployment/spa-reloader-webhook ${drainOff}`)
   await cluster.rolledOut('spa-reloader', 'spa-reloader-webhook')
-  await restart('injected') // the first pods of it may still be the old webhook's: the API server keeps its connections
+  // The API server keeps its connections to the webhook that was, which goes on answering on them until they have been idle for 90 s.
+  const names = before.map(({ metadata: { name } }) => name).join(' ')
+  await cluster.inNamespace('spa-reloader', `delete pod ${names} --grace-period=1 --ignore-not-found`)
+  await restart('injected')
+  const told = (await cluster.pods('injected')).filter(({ metadata }) => !metadata.deletionTimestamp)
+  const plainly = told.map(({ spec }) => spec.containers.some(({ name }) => name === 'spa-reloader'))
+  t.strictSame(plainly, Array(replicas).fill(true), 'the webhook that was told so has injected each pod')
   const undrained = await underLoad(injected, () => restart('injected'))
   t.comment(`with draining switched off: ${JSON.stringify(undrained)}`)
   t.ok(rate(undrained) > rate(withSidecar), 'the measurement can tell')
