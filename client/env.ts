@@ -11,6 +11,8 @@ export interface Env {
   EventSource: (new (url: string) => Source) | undefined
   fetch: ((url: string, init: RequestInit) => Promise<Response>) | undefined
   sessionStorage: SessionStorage | undefined
+  /** Whether another page shows it in a frame. */
+  isFrame?: boolean
   setTimeout: (run: () => void, ms: number) => unknown
   clearTimeout: (timer: unknown) => void
   /** Milliseconds of a clock that goes on while the machine sleeps. */
@@ -49,6 +51,7 @@ export function browser(): Env {
     EventSource: window.EventSource,
     fetch: window.fetch,
     sessionStorage: storage(),
+    isFrame: window !== window.parent,
     setTimeout: (run, ms) => setTimeout(run, ms),
     clearTimeout: timer => clearTimeout(timer as number),
     now: Date.now,

@@ -59,8 +59,12 @@ export function hear(offer: Offer, message: HeardState, isPresent: boolean): Off
 
 /** The document was fetched again: null when the answer carried no version, undefined when there was no answer. */
 export function serve(offer: Offer, served: Page | null | undefined): Offer {
-  const isOffered = !!offer.candidate && isTarget(served ?? null, offer.known)
-  return isOffered ? { ...offer, isOffered, isStuck: false } : offer
+  return isVerified(offer, served) ? { ...offer, isOffered: true, isStuck: false } : offer
+}
+
+/** Whether the document that was served, if any, is of the release that the page could be updated to. */
+export function isVerified({ candidate, known }: Offer, served: Page | null | undefined): boolean {
+  return !!candidate && isTarget(served ?? null, known)
 }
 
 /** It has looked for long in vain: a cache on the way keeps the old document, or a login is in the way. It goes on looking. */

@@ -1,6 +1,7 @@
 // Puts it together: who the page is, what is known, what that means, and who is told. One page, from its start to its end.
 
 import type { EventName, Options, SpaReloader, SpaState, Status } from './api.ts'
+import { verifyDelay } from './backoff.ts'
 import { connect } from './connection.ts'
 import type { Connection } from './connection.ts'
 import type { Env } from './env.ts'
@@ -8,10 +9,10 @@ import { get } from './get.ts'
 import { readPage, readStoredPage } from './identity.ts'
 import { judge, latestId } from './judge.ts'
 import { createLeaving } from './leave.ts'
-import { createOffer, hear, identify, serve, stick, todo, wantsReload } from './offer.ts'
+import { createOffer, hear, identify, isVerified, serve, stick, todo, wantsReload } from './offer.ts'
 import type { Offer } from './offer.ts'
 import { createTimer } from './timer.ts'
-import { count, createMemory, isBraked, spend } from './token.ts'
+import { brakedMs, count, createMemory, isSpent, spend } from './token.ts'
 import { createVerification } from './verify.ts'
 import { parseMessage } from '../protocol/message.ts'
 import { path } from '../protocol/names.ts'
@@ -26,7 +27,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   const events = new EventTarget()
   const listening = new AbortController()
   const root = new URL(base.replace(/\/*$/, '/'), env.document.baseURI) // once: a router moves the document's address
-  const memory = createMemory(env.sessionStorage)
+  const memory = createMemory(env.sessionStorage, env.isFrame)
   const { guard, isAllowed, reload, hasBrought } = createLeaving(env, memory, () => state, unguarded)
   const verification = createVerification({
     env,
@@ -40,6 +41,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   const asking = createTimer(env)
   let offer = createOffer(readPage(env, version))
   let isAsking = false
+  let unconfirmed = 0
   let isStopped = false
   let connection: Connection | undefined
   let state = describe()
@@ -81,6 +83,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     if (due.verification !== 'keep') {
       verification.stop()
       asking.stop()
+      unconfirmed = 0
     }
     if (due.verification === 'start' && known) verification.start(known.spread_ms)
     publish()
@@ -106,19 +109,23 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     return offer.isOffered
   }
 
-  /** Once per release and tab, and never over a person's work. */
+  /** Once per release and tab, never over a person's work, and never for what this browser would not be served any more. */
   async function reloadByItself(): Promise<void> {
     if (isAsking || !isFit()) return
     asking.stop()
+    const braked = brakedMs(memory, env.now())
+    if (braked > 0) return askAgain(braked)
     const release = offer.candidate
     isAsking = true
-    const allowed = await isAllowed(guardLimitMs)
+    const isWanted = await isAllowed(guardLimitMs)
+    const isThere = isWanted && (await verification.confirm(served => isVerified(offer, served)))
     isAsking = false
     // Everything may have changed while the guards were thinking.
     if (release !== offer.candidate) return reloadByItself()
     if (!isFit() || !offer.known) return
-    if (!allowed) return askAgain(askAgainMs)
-    if (isBraked(memory, env.now()) || !spend(memory, offer.known)) return
+    if (!isWanted) return askAgain(askAgainMs)
+    if (!isThere) return askAgain(verifyDelay(++unconfirmed, env.random))
+    if (!spend(memory, offer.known)) return
     count(memory, env.now())
     await reload({ force: true }).catch(() => {}) // a frame may be forbidden to: the offer stands
   }
@@ -134,7 +141,8 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
 
   function isFit(): boolean {
     const isPrerendering = !!env.document.prerendering
-    return !isStopped && wantsReload(offer, { auto: !!auto, isOnline: env.navigator.onLine, isPrerendering })
+    if (isStopped || !offer.known || isSpent(memory, offer.known)) return false
+    return wantsReload(offer, { auto: !!auto, isOnline: env.navigator.onLine, isPrerendering })
   }
 
   function subscribe(run: (state: SpaState) => void): () => void {

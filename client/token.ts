@@ -1,7 +1,13 @@
 // What this tab keeps across a reload. One automatic reload per (epoch, revision): spent before it happens, so nothing can loop.
-// Without storage nothing is spent, and so nothing reloads by itself. A duplicated tab copies the storage: one reload fewer, never more.
+// Without storage nothing is spent, and so nothing reloads by itself. A duplicated tab copies the storage: one reload fewer, never more. A frame of the
+// same origin shares the storage with its tab (https://html.spec.whatwg.org/#storage-sheds), and must not spend the tab's: it has its own.
 
 import type { SessionStorage } from './env.ts'
+
+export interface Token {
+  epoch: string
+  revision: number
+}
 
 export interface Memory {
   read: (key: string) => string | null
@@ -9,10 +15,11 @@ export interface Memory {
 }
 
 /** Storage may be missing, full or forbidden: then it keeps nothing. */
-export function createMemory(storage: SessionStorage | undefined): Memory {
+export function createMemory(storage: SessionStorage | undefined, isFrame = false): Memory {
+  const name = (key: string) => `spa-reloader:${isFrame ? 'frame:' : ''}${key}`
   return {
-    read: key => attempt(() => storage?.getItem(`spa-reloader:${key}`)) ?? null,
-    write: (key, value) => attempt(() => storage?.setItem(`spa-reloader:${key}`, value)),
+    read: key => attempt(() => storage?.getItem(name(key))) ?? null,
+    write: (key, value) => attempt(() => storage?.setItem(name(key), value)),
   }
 }
 
@@ -20,20 +27,29 @@ export function createMemory(storage: SessionStorage | undefined): Memory {
  * Takes the release that an automatic reload would be for. Returns true once, and only when that was really written.
  * An older revision than the last one counts as spent: a server that lags behind may tell it again.
  */
-export function spend({ read, write }: Memory, release: { epoch: string; revision: number }): boolean {
+export function spend(memory: Memory, release: Token): boolean {
+  if (isSpent(memory, release)) return false
   const { epoch, revision } = release
+  memory.write(epoch, `${revision}`)
+  return memory.read(epoch) === `${revision}`
+}
+
+export function isSpent({ read }: Memory, { epoch, revision }: Token): boolean {
   const spent = read(epoch)
-  if (spent !== null && !(revision > Number(spent))) return false
-  write(epoch, `${revision}`)
-  return read(epoch) === `${revision}`
+  return spent !== null && !(revision > Number(spent))
 }
 
 const most = { reloads: 3, withinMs: 10 * 60_000 }
 const timesKey = 'reloads'
 
-/** The brake, whatever is told and spent: takes the time in milliseconds, and returns whether 3 automatic reloads were counted within 10 minutes. */
-export function isBraked(memory: Memory, now: number): boolean {
-  return recent(memory, now).length >= most.reloads
+/**
+ * The brake, whatever is told and spent: takes the time in milliseconds, and returns how many of them are left until there were fewer than 3 automatic
+ * reloads within 10 minutes.
+ */
+export function brakedMs(memory: Memory, now: number): number {
+  const times = recent(memory, now).sort((a, b) => b - a)
+  const nth = times[most.reloads - 1]
+  return nth === undefined ? 0 : nth + most.withinMs - now
 }
 
 /** Counts an automatic reload. */

@@ -15,6 +15,11 @@ export interface Verification {
   now(): Promise<void>
   /** Fetches within a second if the last attempt was in vain: the network or the person is back. */
   hasten(): void
+  /**
+   * Whether what was verified holds still: the network may have gone since, or the version. Looks again, for at most 3 s, unless it has looked within
+   * 10 s. Decides nothing.
+   */
+  confirm(isVerified: (served: Page | null | undefined) => boolean): Promise<boolean>
   stop(): void
 }
 
@@ -29,15 +34,18 @@ export interface Verifying {
 const maxMisses = 5
 const maxSpreadMs = 10 * 60_000
 const updateLimitMs = 5_000
+const freshMs = 10_000
+const confirmLimitMs = 3_000
 
 export function createVerification({ env, take, onStuck }: Verifying): Verification {
   const timer = createTimer(env)
   let failures = 0
   /** Of these, answers. */
   let misses = 0
+  let lookedAt = 0
   let running: { controller: AbortController; done: Promise<void> } | undefined
 
-  return { start, now, hasten, stop }
+  return { start, now, hasten, confirm, stop }
 
   function start(spreadMs: number): void {
     stop()
@@ -57,6 +65,18 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
     if (failures > 0 && !running) timer.arm(env.random() * 1_000, () => void now())
   }
 
+  async function confirm(isVerified: (served: Page | null | undefined) => boolean): Promise<boolean> {
+    if (Math.abs(env.now() - lookedAt) < freshMs) return true
+    const controller = new AbortController()
+    const limit = env.setTimeout(() => controller.abort(), confirmLimitMs)
+    await updateServiceWorker(env)
+    const served = await fetchDocument(env, controller)
+    env.clearTimeout(limit)
+    if (!isVerified(served)) return false
+    lookedAt = env.now()
+    return true
+  }
+
   function stop(): void {
     timer.stop()
     running?.controller.abort()
@@ -69,6 +89,7 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
     const served = await fetchDocument(env, controller)
     if (running?.controller !== controller) return
     running = undefined
+    lookedAt = env.now()
     if (take(served)) {
       failures = 0
       return

@@ -128,6 +128,21 @@ t.test('an automatic reload that the browser forbids is tried once, and nothing 
   t.same(errors, [])
 })
 
+t.test(
+  'a frame of the same origin, which shares the storage, does not spend the reload of its tab',
+  async t => {
+    const top = createTab()
+    const frame = createTab(top.stored)
+    frame.open(a, { auto: true, env: { isFrame: true } })
+    top.open(a, { auto: true })
+    for (const tab of [frame, top]) {
+      tab.serve(b)
+      await tab.hear(told(b, 2, 'ready'))
+    }
+    t.same([frame.left, top.left], [['reload'], ['reload']])
+  },
+)
+
 t.test('many tabs, each on its own truth: three versions hear the same states', async t => {
   const open = (served: Served) => {
     const tab = createTab()

@@ -400,6 +400,85 @@ t.test('three automatic reloads in 10 minutes are enough, whatever is rolled out
   t.equal(tab.left.length, 4, 'none was spent by the ones that did not happen')
 })
 
+t.test('a page that stays open after the brake held reloads when it is over', async t => {
+  const tab = createTab()
+  const page = tab.open(a, { auto: true })
+  for (let revision = 2; revision <= 5; revision += 1) {
+    tab.serve(b)
+    await tab.hear(told(b, revision, 'ready', { heartbeatMs: 3_600_000 }))
+    await tab.clock.advance(60_000)
+  }
+  t.equal(page.state.status, 'update')
+  t.equal(tab.left.length, 3)
+  await tab.clock.advance(6 * 60_000 - 1)
+  t.equal(tab.left.length, 3)
+  await tab.clock.advance(1)
+  t.equal(tab.left.length, 4)
+  await tab.clock.advance(3_600_000)
+  t.equal(tab.left.length, 4)
+})
+
+t.test(
+  'what was verified long ago is looked at again before a page reloads by itself: never into the void',
+  async t => {
+    const tab = createTab()
+    let isSaved = false
+    const page = tab.open(a, { auto: true })
+    page.guard(() => isSaved)
+    tab.serve(b)
+    await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+    await tab.clock.advance(60_000)
+    t.equal(tab.documents().length, 1, 'while the guards refuse there is nothing to look for')
+    tab.document200 = () => Response.error() // a VPN that broke down: the browser goes on saying that it is online
+    isSaved = true
+    await tab.clock.advance(60_000)
+    t.ok(tab.documents().length > 1, 'it has looked')
+    t.same([tab.left, tab.stored.size], [[], 0])
+    tab.serve(b)
+    await tab.clock.advance(120_000)
+    t.same(tab.left, ['reload'])
+  },
+)
+
+t.test('a laptop that slept while the version was rolled back does not reload when it wakes', async t => {
+  const tab = createTab()
+  let isSaved = false
+  const page = tab.open(a, { auto: true })
+  page.guard(() => isSaved)
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+  tab.serve(a)
+  isSaved = true
+  tab.clock.sleep(8 * 3_600_000)
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  await tab.clock.settle()
+  t.same([tab.left, tab.stored.size], [[], 0])
+  await tab.hear(told(a, 3, 'ready', { heartbeatMs: 3_600_000 }))
+  await tab.clock.advance(3_600_000)
+  t.same([page.state.status, tab.left], ['current', []])
+})
+
+t.test(
+  'a document that does not come within 3 s keeps the page: somebody may have begun to work on it',
+  async t => {
+    const tab = createTab()
+    let isSaved = false
+    const page = tab.open(a, { auto: true })
+    page.guard(() => isSaved)
+    tab.serve(b)
+    await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+    await tab.clock.advance(19_000)
+    const later = createLater<Response>()
+    tab.document200 = later.ask
+    isSaved = true
+    await tab.clock.advance(1_000 + 2_999)
+    t.same(tab.documents().at(-1)?.init.signal?.aborted, false)
+    await tab.clock.advance(1)
+    t.same(tab.documents().at(-1)?.init.signal?.aborted, true)
+    t.same([tab.left, tab.stored.size], [[], 0])
+  },
+)
+
 t.test('a page that is prerendered connects when it is shown, and cannot reload before', async t => {
   const tab = createTab()
   tab.document.prerendering = true
