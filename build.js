@@ -14,7 +14,7 @@ const programs = {
   watch: 'sidecar/feed/watch.ts', // where the annotation asks for it
   drain: 'sidecar/drain/main.ts',
   webhook: 'webhook/main.ts',
-  cli: 'cli/main.ts', // what `npx spa-reloader` runs
+  cli: 'cli/main.ts', // what `spa-reloader` runs
   demo: 'demo/main.ts',
   bench: 'bench/main.ts',
   model: 'test/model/walk.ts',

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npx spa-reloader`: only wires. What it finds goes to standard output, what concerns the command itself to standard error.
+// `spa-reloader`: only wires. What it finds goes to standard output, what concerns the command itself to standard error.
 
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'

@@ -90,6 +90,24 @@ t.test('docs/cli.md prints the usage', async t => {
   t.ok(readFileSync('docs/cli.md', 'utf8').includes(`\n\`\`\`\n${usage}\`\`\`\n`))
 })
 
+t.test(
+  'docs/client.md has every option, state and event of the client, and every attribute of its script tag',
+  async t => {
+    const page = readFileSync('docs/client.md', 'utf8')
+    const api = readFileSync('client/api.ts', 'utf8')
+    const [, options = ''] = /interface Options \{([^]*?)\n\}/.exec(api) ?? []
+    const namesOf = (type: string) => new RegExp(`export type ${type} =(.*)`).exec(api)?.[1] ?? ''
+    const attributes = /dataset: \{(.*?)\}/.exec(readFileSync('client/script.ts', 'utf8'))?.[1] ?? ''
+    const told = [
+      ...Array.from(options.matchAll(/^ {2}(\w+)\?/gm), ([, name]) => name),
+      ...Array.from(`${namesOf('Status')} ${namesOf('EventName')}`.matchAll(/'(\w+)'/g), ([, name]) => name),
+      ...Array.from(attributes.matchAll(/(\w+)(?: = '\w+')?(?:,|\s*$)/g), ([, name]) => `data-${name}`),
+    ]
+    t.equal(told.length, 4 + 5 + 5 + 2)
+    for (const name of told) t.ok(page.includes(`\`${name}\``), name)
+  },
+)
+
 t.test('docs/troubleshooting.md has every reason with its sentence, and no other', async t => {
   const page = readFileSync('docs/troubleshooting.md', 'utf8').replace(/## When injection fails[^]*/, '')
   const told = [...page.matchAll(/^- `([a-z-]+)`: (.+)$/gm)].map(([, code, sentence]) => [code, sentence])

@@ -133,7 +133,7 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
         deployment,
         'InjectionMissed',
         'missed: pods run without the sidecar, and so would new ones: the API server did not ask the webhook about one that was tried. Either it does ' +
-          "not reach the webhook, or the webhook's configuration leaves out a label of the namespace: npx spa-reloader check",
+          "not reach the webhook, or the webhook's configuration leaves out a label of the namespace: spa-reloader check",
       )
     return waitMs
   }
