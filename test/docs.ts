@@ -104,7 +104,7 @@ t.test(
       ...Array.from(attributes.matchAll(/(\w+)(?: = '\w+')?(?:,|\s*$)/g), ([, name]) => `data-${name}`),
     ]
     t.equal(told.length, 4 + 5 + 5 + 2)
-    for (const name of told) t.ok(page.includes(`\`${name}\``), name)
+    for (const name of told) t.ok(page.includes(`\`${name}\``), String(name))
   },
 )
 
