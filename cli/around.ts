@@ -26,7 +26,7 @@ export interface Around {
   unasked: Cause[]
 }
 
-/** What may not be read is added to `unread`, as sentences, and taken as empty. */
+/** What may not be read is added to `unread`, as sentences, and taken as empty; of the webhook configuration, as sound. */
 export async function readAround(
   cluster: Cluster,
   { image, redirect }: WebhookSettings,
@@ -44,6 +44,10 @@ export async function readAround(
   if (isRefused(services)) unread.push(`the Services: ${services.refused}`)
   if (isRefused(policies)) unread.push(`the policies about traffic, of all namespaces: ${policies.refused}`)
   if (isRefused(releases)) unread.push(`the Releases, and so the breakers: ${releases.refused}`)
+  if (isRefused(configuration))
+    unread.push(
+      `the webhook configuration, and so whether the API server asks the webhook (taken as yes): ${configuration.refused}`,
+    )
   const known = isRefused(itself) ? undefined : itself
   const asked = isRefused(configuration) ? undefined : configuration
   const labels = object(object(known?.metadata).labels) as Record<string, string>

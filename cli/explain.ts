@@ -29,7 +29,7 @@ export async function readFacts(
   const subject = await cluster.read(path)
   if (!subject) throw new Error(`there is no ${kind} ${name} in namespace ${namespace}`)
   const unread: string[] = []
-  const settings = await readSettings(cluster, systemNamespace)
+  const settings = await readSettings(cluster, systemNamespace, unread)
   const around = await readAround(cluster, settings, unread)
   const pod = kind === 'pod' ? subject : podOf(subject)
   const decision = decide(pod, around.context)

@@ -34,6 +34,7 @@ export function explain(facts: Facts): { text: string; exitCode: 0 | 1 } {
   const { kind, namespace, name, decision, status, unasked, unread } = facts
   const subject = `${kind}/${name} in namespace ${namespace}`
   const wouldBe = 'inject' in decision && unasked.length === 0
+  const asFar = unread.length > 0 && unasked.length === 0 ? ', as far as could be read' : ''
   const isInjected = kind === 'pod' ? status !== undefined : wouldBe
   const refusals = [
     ...unasked.map(code => `${code}: ${causes[code].replace('<namespace>', namespace)}`),
@@ -45,7 +46,9 @@ export function explain(facts: Facts): { text: string; exitCode: 0 | 1 } {
     ...(kind === 'pod' && !isInjected && wouldBe ? [`missed: ${restart(causes.missed)}`] : []),
     '',
     ...(status ? done(status, facts) : []),
-    ...(status && refusals.length > 0 ? ['', 'A pod that is made now would not be:', ...refusals] : []),
+    ...(status && refusals.length > 0
+      ? ['', `A pod that is made now would not be${asFar}:`, ...refusals]
+      : []),
     ...(!status && 'inject' in decision ? planned(decision.inject, facts) : []),
     ...(facts.release ? [`release    ${releaseLine(facts.release)}`] : []),
     ...(kind === 'deployment' ? podLines() : []),
@@ -60,10 +63,10 @@ export function explain(facts: Facts): { text: string; exitCode: 0 | 1 } {
 
   function headline(): string {
     if (kind === 'deployment')
-      return wouldBe ? `New pods of ${subject} are injected.` : `New pods of ${subject} are not injected:`
+      return `New pods of ${subject} ${wouldBe ? `are injected${asFar}.` : `are not injected${asFar}:`}`
     if (isInjected) return `${subject} is injected.`
     return wouldBe
-      ? `${subject} is not injected, but would be if it were made now:`
+      ? `${subject} is not injected, but would be if it were made now${asFar}:`
       : `${subject} is not injected:`
   }
 

@@ -1,13 +1,14 @@
 // How far the telling of a rollout has come. Pure.
 
-import type { ReleaseState } from '../protocol/release.ts'
+import { epochOf } from '../release/next.ts'
 import type { Deployment, Pod } from '../release/objects.ts'
+import type { ReleaseRecord } from '../release/record.ts'
 import { isComplete } from '../release/rollout.ts'
 import { unstamped } from '../webhook/stamp.ts'
 
 export interface Rollout {
   deployment: Deployment | undefined
-  state: ReleaseState | undefined
+  record: ReleaseRecord | undefined
   /** The Deployment's injected pods that live. */
   pods: Pod[]
 }
@@ -15,15 +16,16 @@ export interface Rollout {
 export type Progress = { end: 'told' } | { end: 'failed'; why: string } | { waits: string }
 
 /** A rollout that is paused, or slow, is waited for: Kubernetes' own deadline says when it has failed. */
-export function progressOf({ deployment, state, pods }: Rollout): Progress {
+export function progressOf({ deployment, record, pods }: Rollout): Progress {
   if (!deployment) return { end: 'failed', why: 'there is no such Deployment' }
   if (deployment.generation > deployment.observedGeneration) return { waits: 'for the Deployment controller' }
-  if (!state || state.revision < deployment.revision) {
-    const isOver = !state && pods.length === 0 && isComplete(deployment)
+  if (!record || !hasHeard(record, deployment)) {
+    const isOver = !record && pods.length === 0 && isComplete(deployment)
     return isOver
       ? { end: 'failed', why: 'none of its pods is injected: spa-reloader explain says why' }
-      : { waits: `for the controller to hear of revision ${deployment.revision}` }
+      : { waits: `for the controller to hear of the Deployment's revision ${deployment.revision}` }
   }
+  const { state } = record
   if (state.phase === 'rolling') {
     const { updatedReplicas, availableReplicas } = deployment.status
     const counts = `${updatedReplicas} of ${deployment.replicas} pods are updated, ${availableReplicas} available`
@@ -35,8 +37,14 @@ export function progressOf({ deployment, state, pods }: Rollout): Progress {
   return late > 0 ? { waits: `for ${late} of ${pods.length} pods to be told` } : { end: 'told' }
 }
 
-export function describeRollout({ state, pods }: Rollout): string[] {
-  if (!state) return ['no Release: no pod of it was ever injected']
+/** By Kubernetes' own revision: ours may be ahead of it. A Deployment that was made again has the same ones as the one before. */
+function hasHeard(record: ReleaseRecord, deployment: Deployment): boolean {
+  return record.state.epoch === epochOf(deployment) && record.deployment.revision === deployment.revision
+}
+
+export function describeRollout({ record, pods }: Rollout): string[] {
+  if (!record) return ['no Release: no pod of it was ever injected']
+  const { state } = record
   const { revision, phase, since, why, target, previous, live } = state
   return [
     `phase      ${phase} since ${since}`,

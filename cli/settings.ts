@@ -17,9 +17,18 @@ export interface WebhookSettings {
   redirect: RedirectSetting
 }
 
-export async function readSettings(cluster: Cluster, systemNamespace: string): Promise<WebhookSettings> {
+/** What may not be read is added to `unread`, as a sentence. */
+export async function readSettings(
+  cluster: Cluster,
+  systemNamespace: string,
+  unread: string[],
+): Promise<WebhookSettings> {
   const path = `/apis/apps/v1/namespaces/${systemNamespace}/deployments/${webhookServiceName}`
   const deployment = await orRefused(cluster.read(path))
+  if (isRefused(deployment))
+    unread.push(
+      `the webhook's settings, and so the sidecar's image and whether it redirects (taken as off: numeric-target may be wrong): ${deployment.refused}`,
+    )
   if (!deployment || isRefused(deployment)) return { image: undefined, redirect: 'off' }
   const variables = containersOf(podOf(deployment)).flatMap(({ container }) => list(container.env))
   const redirect = valueOf(webhookEnv.redirect)

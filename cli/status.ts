@@ -33,8 +33,8 @@ export async function showStatus(
     const rollout = follower.rollout()
     const progress = progressOf(rollout)
     for (const line of describeRollout(rollout)) print(line)
-    if (rollout.state)
-      for (const line of await describeTabs(cluster, rollout.state, rollout.pods)) print(line)
+    if (rollout.record)
+      for (const line of await describeTabs(cluster, rollout.record.state, rollout.pods)) print(line)
     if ('waits' in progress) {
       print(`${wait ? 'timed out: waited' : 'waits     '} ${progress.waits}`)
       return wait ? exitCode.timedOut : exitCode.told
@@ -114,7 +114,7 @@ function follow({ api, namespace }: Cluster, name: string): Follower {
     )
     return {
       deployment,
-      state: release?.record?.state,
+      record: release?.record,
       pods: [...pods.objects.values()].filter(
         ({ controller, terminating, finished }) =>
           owners.has(controller?.uid ?? '') && !terminating && !finished,

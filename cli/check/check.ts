@@ -22,8 +22,10 @@ export async function check(
   print: (line: string) => void,
 ): Promise<0 | 1> {
   let failed = false
-  tell('installation', await checkInstallation(cluster, systemNamespace, version))
-  const settings = await readSettings(cluster, systemNamespace)
+  const unread: string[] = []
+  const settings = await readSettings(cluster, systemNamespace, unread)
+  const findings = await checkInstallation(cluster, systemNamespace, version)
+  tell('installation', [...findings, ...unread.map(skip)])
   const named = namespace === undefined ? await orRefused(labelledNamespaces(cluster)) : [namespace]
   if (isRefused(named)) tell('namespaces', [skip(`${named.refused}: name one with -n`)])
   else if (named.length === 0)

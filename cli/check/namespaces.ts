@@ -27,14 +27,17 @@ export async function checkNamespace(cluster: Cluster, settings: WebhookSettings
   if (unasked.length > 0)
     return unasked.map(code => fail(`${code}: ${causes[code].replace('<namespace>', namespace)}`))
   const [deployments, pods] = await Promise.all([
-    cluster.list(`/apis/apps/v1/namespaces/${namespace}/deployments`),
-    cluster.list(`/api/v1/namespaces/${namespace}/pods`),
+    orRefused(cluster.list(`/apis/apps/v1/namespaces/${namespace}/deployments`)),
+    orRefused(cluster.list(`/api/v1/namespaces/${namespace}/pods`)),
   ])
-  const living = pods.filter(isLiving)
+  if (isRefused(deployments))
+    unread.push(`the Deployments, and so which are not injected: ${deployments.refused}`)
+  if (isRefused(pods)) unread.push(`the pods, and so which were missed or do not start: ${pods.refused}`)
+  const living = isRefused(pods) ? [] : pods.filter(isLiving)
   return [
     ...unread.map(skip),
     await dryRun(cluster, namespace),
-    ...deployments.flatMap(deployment => checkDeployment(deployment)),
+    ...(isRefused(deployments) ? [] : deployments.flatMap(checkDeployment)),
     ...checkSidecars(living, settings.image),
     ...(await checkPullSecrets(cluster, living)),
   ]
@@ -47,6 +50,7 @@ export async function checkNamespace(cluster: Cluster, settings: WebhookSettings
       return sayReasons(decision.skip.filter(isWorthTelling), decision.about).map(sentence =>
         warn(`${subject} is not injected: ${sentence}`),
       )
+    if (isRefused(pods)) return []
     const own = living.filter(pod => ownerOf(pod) === name)
     const missed = own.filter(pod => !isInjected(pod)).length
     if (missed === 0) return [ok(`${subject}: ${own.length} pods are injected`)]

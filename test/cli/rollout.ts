@@ -17,9 +17,27 @@ t.test('it is told when the state is ready and on every injected pod', async t =
   })
 })
 
+t.test(
+  'our revision may be ahead: whether the controller has heard is told by the one that it heard',
+  async t => {
+    const ahead: ReleaseState = { ...releaseState, revision: 8 } // scaled to 0, pushed again, scaled up
+    t.same(progressOf(rollout({ state: ahead })), { end: 'told' })
+    t.match(progressOf(rollout({ state: ahead, revision: 8 })), {
+      waits: "for the controller to hear of the Deployment's revision 8",
+    })
+    t.match(progressOf(rollout({ revision: 1 })), { waits: 'revision 1' }, 'its ReplicaSets were deleted')
+  },
+)
+
+t.test('the Release of a Deployment that was deleted tells nothing of one made again', async t => {
+  t.match(progressOf(rollout({ createdAt: '2025-10-03T15:06:00Z', stamps: [] })), { waits: 'revision 7' })
+})
+
 t.test('what it waits for is named', async t => {
   t.match(progressOf(rollout({ generation: 4 })), { waits: 'for the Deployment controller' })
-  t.match(progressOf(rollout({ revision: 8 })), { waits: 'for the controller to hear of revision 8' })
+  t.match(progressOf(rollout({ revision: 8 })), {
+    waits: "for the controller to hear of the Deployment's revision 8",
+  })
   const rolling: ReleaseState = { ...releaseState, phase: 'rolling' }
   t.match(progressOf(rollout({ state: rolling })), {
     waits: 'for revision 7: 2 of 2 pods are updated, 2 available',
@@ -34,7 +52,7 @@ t.test(
       end: 'failed',
       why: 'the progress deadline',
     })
-    t.match(progressOf({ ...rollout({ stamps: [] }), state: undefined }), {
+    t.match(progressOf({ ...rollout({ stamps: [] }), record: undefined }), {
       end: 'failed',
       why: 'none of its pods',
     })
@@ -54,7 +72,7 @@ t.test('the release is described', async t => {
     'live       aaaaaaaaaaaa on 2 pods',
     'told       2 of 2 injected pods',
   ])
-  t.match(describeRollout({ ...rollout({}), state: undefined }), ['no Release'])
+  t.match(describeRollout({ ...rollout({}), record: undefined }), ['no Release'])
 })
 
 t.test('tabs are summed over the pods by what they show', async t => {
@@ -83,17 +101,22 @@ t.test('tabs are summed over the pods by what they show', async t => {
 })
 
 interface Wishes {
+  createdAt?: string
   generation?: number
+  /** The controller has heard of 7. */
   revision?: number
   deadline?: boolean
   state?: ReleaseState
   stamps?: ReleaseState[]
 }
 
-function rollout({ generation = 3, revision = 7, deadline, state = releaseState, stamps }: Wishes): Rollout {
+function rollout({ generation = 3, revision = 7, deadline, state = releaseState, ...more }: Wishes): Rollout {
+  const { createdAt = '2025-10-03T15:05:25Z', stamps = [state, state] } = more // as the state's epoch says
   const deployment = parseDeployment({
     metadata: {
       name: 'web',
+      uid: 'd3f1c2aa-0000-4000-8000-000000000000',
+      creationTimestamp: createdAt,
       generation,
       annotations: { 'deployment.kubernetes.io/revision': String(revision) },
     },
@@ -106,7 +129,7 @@ function rollout({ generation = 3, revision = 7, deadline, state = releaseState,
       conditions: deadline ? [{ type: 'Progressing', reason: 'ProgressDeadlineExceeded' }] : [],
     },
   })
-  const pods = (stamps ?? [state, state]).map((stamp, index) =>
+  const pods = stamps.map((stamp, index) =>
     parsePod({
       metadata: {
         name: `web-${index}`,
@@ -115,5 +138,15 @@ function rollout({ generation = 3, revision = 7, deadline, state = releaseState,
       },
     })!,
   )
-  return { deployment, state, pods }
+  const record = {
+    state,
+    replicaSets: [],
+    settled: null,
+    before: null,
+    targetUid: '',
+    deployment: { revision: 7, resourceVersion: '' },
+    services: [],
+    others: [],
+  }
+  return { deployment, record, pods }
 }
