@@ -19,12 +19,11 @@ export type Progress = { end: 'told' } | { end: 'failed'; why: string } | { wait
 export function progressOf({ deployment, record, pods }: Rollout): Progress {
   if (!deployment) return { end: 'failed', why: 'there is no such Deployment' }
   if (deployment.generation > deployment.observedGeneration) return { waits: 'for the Deployment controller' }
-  if (!record || !hasHeard(record, deployment)) {
-    const isOver = !record && pods.length === 0 && isComplete(deployment)
-    return isOver
-      ? { end: 'failed', why: 'none of its pods is injected: spa-reloader explain says why' }
-      : { waits: `for the controller to hear of the Deployment's revision ${deployment.revision}` }
-  }
+  const isBare = pods.length === 0 && deployment.replicas > 0 && isComplete(deployment)
+  const bare = { end: 'failed', why: 'none of its pods is injected: spa-reloader explain says why' } as const
+  if (!record && isBare) return bare
+  if (!record || !hasHeard(record, deployment))
+    return { waits: `for the controller to hear of the Deployment's revision ${deployment.revision}` }
   const { state } = record
   if (state.phase === 'rolling') {
     const { updatedReplicas, availableReplicas } = deployment.status
@@ -33,6 +32,7 @@ export function progressOf({ deployment, record, pods }: Rollout): Progress {
       ? { end: 'failed', why: `the progress deadline has passed: ${counts}` }
       : { waits: `for revision ${state.revision}: ${counts}` }
   }
+  if (isBare) return bare // its former pods were injected
   const late = unstamped(state, pods).length
   return late > 0 ? { waits: `for ${late} of ${pods.length} pods to be told` } : { end: 'told' }
 }

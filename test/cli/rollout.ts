@@ -56,6 +56,11 @@ t.test(
       end: 'failed',
       why: 'none of its pods',
     })
+    t.match(
+      progressOf(rollout({ stamps: [] })),
+      { end: 'failed', why: 'none of its pods' },
+      'its former ones were injected',
+    )
     t.match(progressOf({ ...rollout({}), deployment: undefined }), {
       end: 'failed',
       why: 'no such Deployment',
