@@ -34,9 +34,21 @@ export type Socket = Pick<WebSocket, 'addEventListener' | 'send' | 'close'>
 /** What we use of an EventSource. */
 export type Source = Pick<EventSource, 'addEventListener' | 'close'>
 
-interface ServiceWorkers {
-  readonly controller: unknown
-  getRegistration(): Promise<{ update(): Promise<unknown> } | undefined>
+/** What we use of a ServiceWorkerContainer. */
+export interface ServiceWorkers extends EventTarget {
+  getRegistration(): Promise<Registration | undefined>
+}
+
+interface Registration {
+  readonly installing: unknown
+  readonly waiting: unknown
+  readonly active: ServiceWorker | null
+  update(): Promise<unknown>
+}
+
+export interface ServiceWorker {
+  readonly scriptURL: string
+  postMessage(message: unknown): void
 }
 
 /** The browser that we are in. */

@@ -14,6 +14,7 @@ import type { Offer } from './offer.ts'
 import { createTimer } from './timer.ts'
 import { brakedMs, count, createMemory, isSpent, spend } from './token.ts'
 import { createVerification } from './verify.ts'
+import { serviceWorkers } from './worker.ts'
 import { parseMessage } from '../protocol/message.ts'
 import { path } from '../protocol/names.ts'
 
@@ -59,6 +60,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   )
   listen(env.document, 'resume', () => wake()) // after it was frozen (https://wicg.github.io/page-lifecycle/)
   listen(env.window, 'pagehide', () => connection?.pause())
+  listen(serviceWorkers(env), 'controllerchange', () => verification.hasten())
 
   const methods = { subscribe, check, reload, guard, stop }
   return Object.defineProperty(Object.assign(events, methods), 'state', { get: () => state }) as SpaReloader
@@ -204,7 +206,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     return url.href
   }
 
-  function listen(target: EventTarget, type: string, run: (event: Event) => unknown): void {
-    target.addEventListener(type, run, { signal: listening.signal })
+  function listen(target: EventTarget | undefined, type: string, run: (event: Event) => unknown): void {
+    target?.addEventListener(type, run, { signal: listening.signal })
   }
 }

@@ -7,13 +7,14 @@ import { get } from './get.ts'
 import { pageOfDocument } from './identity.ts'
 import type { Page } from './identity.ts'
 import { createTimer } from './timer.ts'
+import { updateWorker } from './worker.ts'
 
 export interface Verification {
   /** Fetches after a random part of `spreadMs`, then again and again until it is verified or stopped. */
   start(spreadMs: number): void
   /** Fetches now, unless it is being done. Settles with that attempt. */
   now(): Promise<void>
-  /** Fetches within a second if the last attempt was in vain: the network or the person is back. */
+  /** Fetches within a second if the last attempt was in vain: the network or the person is back, or another service worker has come. */
   hasten(): void
   /**
    * Whether what was verified holds still: the network may have gone since, or the version. Looks again, for at most 3 s, unless it has looked within
@@ -33,7 +34,6 @@ export interface Verifying {
 
 const maxMisses = 5
 const maxSpreadMs = 10 * 60_000
-const updateLimitMs = 5_000
 const freshMs = 10_000
 const confirmLimitMs = 3_000
 
@@ -69,8 +69,7 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
     if (Math.abs(env.now() - lookedAt) < freshMs) return true
     const controller = new AbortController()
     const limit = env.setTimeout(() => controller.abort(), confirmLimitMs)
-    await updateServiceWorker(env)
-    const served = await fetchDocument(env, controller)
+    const served = await look(env, controller)
     env.clearTimeout(limit)
     if (!isVerified(served)) return false
     lookedAt = env.now()
@@ -85,8 +84,7 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
   }
 
   async function attempt(controller: AbortController): Promise<void> {
-    await updateServiceWorker(env)
-    const served = await fetchDocument(env, controller)
+    const served = await look(env, controller)
     if (running?.controller !== controller) return
     running = undefined
     lookedAt = env.now()
@@ -100,6 +98,11 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
   }
 }
 
+/** Null also where a look could not tell what a reload brings. */
+async function look(env: Env, controller: AbortController): Promise<Page | null | undefined> {
+  return (await updateWorker(env)) ? fetchDocument(env, controller) : null
+}
+
 /** As a reload would ask: past the browser's own cache (`no-cache`), but not past a CDN's, which `no-store` might be. */
 function fetchDocument(env: Env, controller: AbortController): Promise<Page | null | undefined> {
   const { origin, pathname } = new URL(env.location.href)
@@ -110,17 +113,4 @@ function fetchDocument(env: Env, controller: AbortController): Promise<Page | nu
     headers: { accept: 'text/html' },
   }
   return get(env, origin + pathname, init, pageOfDocument, controller)
-}
-
-/** A worker that answers documents from its own cache goes on serving the old one until it has updated itself. */
-async function updateServiceWorker({ navigator, setTimeout }: Env): Promise<void> {
-  try {
-    const workers = navigator.serviceWorker
-    if (!workers?.controller) return
-    const limit = new Promise<void>(resolve => setTimeout(resolve, updateLimitMs))
-    const update = workers.getRegistration().then(registration => registration?.update())
-    await Promise.race([update, limit])
-  } catch {
-    // It could not be asked (a frame without that right) or could not update: the fetch will tell.
-  }
 }

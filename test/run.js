@@ -47,7 +47,7 @@ const rounds = [
     jobs: 3,
     seconds: 600,
     parts: [
-      { tier: '2', name: "the console's pages", needs: ['chromium'], files: testsIn('test/pages') },
+      { tier: '2', name: 'pages in Chromium', needs: ['chromium'], files: testsIn('test/pages') },
       // It runs on Python 2.7, which not every machine can have.
       { tier: '1', name: 'Autobahn', needs: [wstest], files: testsIn('test/autobahn'), isOptional: true },
       { tier: '1', name: 'tier 1 beside other servers', needs: peers, files: testsIn('test/peers') },

@@ -4,6 +4,7 @@ import t from 'tap'
 import { a, b, c, serverTiming, told } from './fixtures/release.ts'
 import type { Served } from './fixtures/release.ts'
 import { createTab } from './fixtures/tab.ts'
+import { createWorkers } from './fixtures/worker.ts'
 
 const hourMs = 3_600_000
 
@@ -13,10 +14,9 @@ t.test(
     const tab = createTab()
     const order: string[] = []
     let isThrough = false
-    tab.navigator.serviceWorker = {
-      controller: {},
-      getRegistration: async () => ({ update: async () => void order.push('update') }),
-    }
+    const workers = createWorkers()
+    tab.navigator.serviceWorker = workers.container
+    workers.registration.update = async () => void order.push('update')
     tab.document200 = () => {
       order.push('fetch')
       return new Response('', { headers: { 'server-timing': serverTiming(isThrough ? b : a) } })

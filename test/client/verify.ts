@@ -5,6 +5,7 @@ import { createLater } from './fixtures/later.ts'
 import { a, b, c, serverTiming, told } from './fixtures/release.ts'
 import type { Served } from './fixtures/release.ts'
 import { createTab } from './fixtures/tab.ts'
+import { createWorkers } from './fixtures/worker.ts'
 
 t.test('the document is asked for as a reload would ask, at the address where the page is now', async t => {
   const tab = createTab()
@@ -71,24 +72,17 @@ t.test('a service worker updates itself first, but is not waited for without end
   const tab = createTab()
   const page = tab.open(a)
   tab.serve(a)
-  let updates = 0
-  tab.navigator.serviceWorker = {
-    controller: {},
-    getRegistration: async () => ({
-      update: async () => {
-        updates += 1
-        tab.serve(b)
-      },
-    }),
-  }
+  const workers = createWorkers()
+  tab.navigator.serviceWorker = workers.container
+  workers.registration.update = async () => tab.serve(b)
   await tab.hear(told(b, 2, 'ready'))
-  t.equal(updates, 1)
   t.equal(page.state.status, 'update')
 
+  const never = () => new Promise<never>(() => {})
   const slow = createTab()
   const other = slow.open(a)
   slow.serve(b)
-  slow.navigator.serviceWorker = { controller: {}, getRegistration: () => new Promise(() => {}) }
+  slow.navigator.serviceWorker = Object.assign(new EventTarget(), { getRegistration: never })
   await slow.hear(told(b, 2, 'ready'))
   t.same(slow.requests, [])
   await slow.clock.advance(5_000)
@@ -97,10 +91,9 @@ t.test('a service worker updates itself first, but is not waited for without end
   const failing = createTab()
   const third = failing.open(a)
   failing.serve(b)
-  failing.navigator.serviceWorker = {
-    controller: {},
+  failing.navigator.serviceWorker = Object.assign(new EventTarget(), {
     getRegistration: () => Promise.reject(new Error('SecurityError')),
-  }
+  })
   await failing.hear(told(b, 2, 'ready'))
   t.equal(third.state.status, 'update')
 })

@@ -1,0 +1,118 @@
+// Service workers that answer a reload otherwise than they let our look be answered.
+
+import t from 'tap'
+import { a, b, told } from './fixtures/release.ts'
+import { createTab } from './fixtures/tab.ts'
+import { createWorkers } from './fixtures/worker.ts'
+
+const hourMs = 3_600_000
+const ready = told(b, 2, 'ready', { heartbeatMs: hourMs })
+
+t.test('while a worker installs or waits nothing is offered; once it has come, within a second', async t => {
+  for (const state of ['installing', 'waiting'] as const) {
+    const tab = createTab()
+    const workers = createWorkers()
+    tab.navigator.serviceWorker = workers.container
+    workers.registration.update = async () => void (workers.registration[state] = {})
+    tab.serve(b)
+    const page = tab.open(a, { auto: true })
+    await tab.hear(ready)
+    for (const ms of [5_000, 30_000, 120_000]) await tab.clock.advance(ms)
+    t.equal(page.state.status, 'rolling', state)
+    await tab.clock.advance(600_000)
+    t.equal(page.state.status, 'stuck', `${state}: as behind any cache`)
+    workers.registration.update = async () => {}
+    workers.registration[state] = null
+    workers.container.dispatchEvent(new Event('controllerchange'))
+    await tab.clock.advance(1_000)
+    t.same([page.names(), tab.left], [['stuck', 'update'], ['reload']], state)
+  }
+})
+
+t.test('a worker that comes when all is well, or after the end, moves nothing', async t => {
+  const tab = createTab()
+  const workers = createWorkers()
+  tab.navigator.serviceWorker = workers.container
+  const page = tab.open(a)
+  await tab.hear(told(a, 1, 'ready'))
+  workers.take()
+  await tab.clock.advance(1_000)
+  t.same(tab.documents(), [])
+  workers.registration.waiting = {}
+  await tab.hear(ready)
+  page.stop()
+  workers.take()
+  await tab.clock.advance(hourMs)
+  t.same(tab.documents(), [])
+})
+
+t.test(
+  'Angular’s worker is asked for the next version, and looked past only when it has answered',
+  async t => {
+    const answers = {
+      'since 13': { type: 'OPERATION_COMPLETED', nonce: 0.5, result: true },
+      'nothing new': { type: 'OPERATION_COMPLETED', nonce: 0.5, result: false },
+      'up to 12': { type: 'STATUS', nonce: 0.5, status: true },
+    }
+    for (const [name, answer] of Object.entries(answers)) {
+      const tab = createTab()
+      const workers = createWorkers('https://shop.example/ngsw-worker.js')
+      tab.navigator.serviceWorker = workers.container
+      tab.serve(b)
+      const page = tab.open(a)
+      await tab.hear(ready)
+      t.same(workers.done, ['update', { action: 'CHECK_FOR_UPDATES', nonce: 0.5, statusNonce: 0.5 }], name)
+      workers.say({ type: 'VERSION_DETECTED', version: { hash: 'f00' } })
+      workers.say({ type: 'OPERATION_COMPLETED', nonce: 7, result: true })
+      workers.say(null)
+      await tab.clock.advance(1_000)
+      t.same(tab.documents(), [], `${name}: what the app asked for is no answer`)
+      workers.say(answer)
+      await tab.clock.settle()
+      t.equal(page.state.status, 'update', name)
+    }
+  },
+)
+
+t.test(
+  'where Angular’s worker downloads for long nothing is offered until a later question is answered',
+  async t => {
+    const tab = createTab()
+    const workers = createWorkers('https://shop.example/shop/ngsw-worker.js?v=2')
+    tab.navigator.serviceWorker = workers.container
+    workers.registration.update = () => Promise.reject(new TypeError('offline'))
+    tab.serve(b)
+    const page = tab.open(a)
+    await tab.hear(ready)
+    await tab.clock.advance(5_000)
+    t.same([page.state.status, tab.documents()], ['rolling', []])
+    await tab.clock.advance(5_000)
+    t.equal(workers.done.length, 2)
+    workers.say({ nonce: 0.5 })
+    await tab.clock.settle()
+    t.equal(page.state.status, 'update')
+  },
+)
+
+t.test('any other worker is told nothing', async t => {
+  const tab = createTab()
+  const workers = createWorkers()
+  tab.navigator.serviceWorker = workers.container
+  tab.serve(b)
+  const page = tab.open(a)
+  await tab.hear(ready)
+  t.same([page.state.status, workers.done], ['update', ['update']])
+})
+
+t.test('in a frame where it is forbidden to ask for workers the client starts, and looks', async t => {
+  const tab = createTab()
+  Object.defineProperty(tab.navigator, 'serviceWorker', {
+    get() {
+      throw new DOMException('Service worker is disabled because the context is sandboxed', 'SecurityError')
+    },
+  })
+  tab.serve(b)
+  const page = tab.open(a)
+  await tab.hear(ready)
+  t.equal(page.state.status, 'update')
+})
