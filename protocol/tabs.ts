@@ -31,6 +31,9 @@ export interface TabHistory {
 /** Seconds after `since`, all open tabs, and the pages that most of them show. */
 export type TabSample = [seconds: number, total: number, pages: PageTabs[]]
 
+/** How many tabs a sidecar may be told to take at most. */
+export const tabsCap = { min: 1, max: 1_000_000 } as const
+
 export const maxSamples = 64
 /** The most that are counted by name. */
 export const maxPages = 64

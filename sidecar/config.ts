@@ -4,6 +4,7 @@
 import env from 'env-var'
 import { isIP } from 'node:net'
 import { file, port, sidecarEnv, staticEnv } from '../protocol/names.ts'
+import { tabsCap } from '../protocol/tabs.ts'
 import { defaultLimits } from './front/limits.ts'
 import type { Limits } from './front/limits.ts'
 
@@ -54,6 +55,8 @@ export interface Serving {
  */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const { required, optional } = readVariables(environment)
+  const serving = readServing(environment, '6000') // what fits into the container's memory limit
+  const forAllTabs = Math.min(Math.max(serving.maxTabs, 6_000) + 4_000, 1_000_000) // tabs, and requests beside them
   const config: Config = {
     namespace: required(sidecarEnv.namespace).asDnsName(),
     name: required(sidecarEnv.name).asDnsName(),
@@ -62,7 +65,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     appPort: required(sidecarEnv.appPort).asNumberBetween(1, 65_535),
     frontPort: optional(sidecarEnv.frontPort, `${port.front}`).asNumberBetween(1, 65_535),
     capture: optional(sidecarEnv.capture, 'name').asEnum(['name', 'env', 'redirect']),
-    ...readServing(environment, '6000'), // what fits into the container's memory limit
+    ...serving,
     podDir: optional(sidecarEnv.podDir, file.podDir).asString(),
     runDir: readRunDir(environment),
     feed: optional(sidecarEnv.feed, 'downward').asEnum(['downward', 'watch']),
@@ -72,7 +75,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     page: optional(sidecarEnv.page, 'plain').asEnum(['plain', 'etag', 'stamp']),
     accessLog: optional(sidecarEnv.accessLog, 'off').asEnum(['off', 'json']),
     ...readLimits(environment),
-    maxConnections: optional(sidecarEnv.maxConnections, '10000').asNumberBetween(1, 1_000_000), // tabs, and requests beside them
+    maxConnections: optional(sidecarEnv.maxConnections, `${forAllTabs}`).asNumberBetween(1, 1_000_000),
     cacheBytes: optional(sidecarEnv.cacheMib, '16').asNumberBetween(0, 4_096) * 1024 * 1024, // what tabs leave of the memory limit
   }
   refuseSharedPorts(config)
@@ -87,7 +90,7 @@ export function readServing(environment: NodeJS.ProcessEnv, maxTabs: string): Se
     listenAddress: readListenAddress(environment),
     expose: optional(sidecarEnv.expose, 'image').asEnum(['image', 'id']),
     drainMs: readDrainMs(environment),
-    maxTabs: optional(sidecarEnv.maxTabs, maxTabs).asNumberBetween(1, 1_000_000),
+    maxTabs: optional(sidecarEnv.maxTabs, maxTabs).asNumberBetween(tabsCap.min, tabsCap.max),
     maxHandshakes: optional(sidecarEnv.maxHandshakes, '2000').asNumberBetween(1, 1_000_000), // what pods that end send here: server/pace.ts
     memoryMib: environment[sidecarEnv.memoryMib]
       ? get(sidecarEnv.memoryMib).asNumberBetween(0, 1_000_000)

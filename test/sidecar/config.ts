@@ -122,6 +122,13 @@ t.test('every option is read', async t => {
   t.equal(readConfig({ ...given, SPA_LISTEN_ADDRESS: '' }).listenAddress, undefined, 'empty is unset')
 })
 
+t.test('who lets in more tabs has connections for them, and for requests beside them', async t => {
+  const connections = (tabs: string) => readConfig({ ...given, SPA_MAX_TABS: tabs }).maxConnections
+  t.equal(connections('100'), 10_000)
+  t.equal(connections('20000'), 24_000)
+  t.equal(connections('1000000'), 1_000_000)
+})
+
 t.test('a variable that is missing is named', async t => {
   for (const name of Object.keys(given)) {
     t.throws(
