@@ -49,6 +49,13 @@ export const option = {
   missing: 'spa-reloader.io/missing',
   /** `off` (default) or `json`: one line for each answer. */
   accessLog: 'spa-reloader.io/access-log',
+  /** The sidecar's requests and limits, as quantities. Default: what the installation says, or webhook/resources.ts. */
+  cpu: 'spa-reloader.io/cpu',
+  cpuLimit: 'spa-reloader.io/cpu-limit',
+  memory: 'spa-reloader.io/memory',
+  memoryLimit: 'spa-reloader.io/memory-limit',
+  /** How many tabs a sidecar takes. Default: its own. */
+  maxTabs: 'spa-reloader.io/max-tabs',
   /** `off` (default) or `auto`: a Deployment whose pods were missed, or that the sidecar keeps from starting, is restarted by us. */
   restart: 'spa-reloader.io/restart',
 } as const
@@ -146,6 +153,10 @@ export const webhookEnv = {
   redirect: 'SPA_REDIRECT',
   redirectImage: 'SPA_REDIRECT_IMAGE',
   sidecarForm: 'SPA_SIDECAR_FORM',
+  sidecarCpu: 'SPA_SIDECAR_CPU',
+  sidecarCpuLimit: 'SPA_SIDECAR_CPU_LIMIT',
+  sidecarMemory: 'SPA_SIDECAR_MEMORY',
+  sidecarMemoryLimit: 'SPA_SIDECAR_MEMORY_LIMIT',
   imagePullSecrets: 'SPA_IMAGE_PULL_SECRETS',
   systemNamespace: 'SPA_SYSTEM_NAMESPACE',
   tlsDir: 'SPA_TLS_DIR',

@@ -3,13 +3,14 @@
 
 import { annotation, label, redirectContainerName, sidecarEnv } from '../protocol/names.ts'
 import type { Situation } from './capture.ts'
-import { resources, secretsMount } from './container.ts'
+import { secretsMount } from './container.ts'
 import { append, setMembers } from './patch.ts'
 import type { Operation } from './patch.ts'
 import type { Plan } from './plan.ts'
 import { object } from '../release/raw.ts'
 import type { ContainerList } from './pod.ts'
 import type { Raw } from '../release/raw.ts'
+import { resources } from './resources.ts'
 
 /** `labelled`: where the namespace's label says `privileged`. `on`: also where it has no such label, so that the cluster's default applies. */
 export const redirectSettings = ['off', 'labelled', 'on'] as const
@@ -78,7 +79,7 @@ export function placeRedirect(
   const index = present.findIndex(item => object(item).name === redirectContainerName)
   if (index === -1)
     return append(['spec', 'initContainers'], where === 'initContainers' ? present : initContainers, [
-      { ...container, resources: resources(pod, { idle: '16Mi', most: '64Mi' }) },
+      { ...container, resources: resources(pod, { cpu: '10m', memory: '16Mi', memoryLimit: '64Mi' }) },
     ])
   return isUnchanged ? [] : setMembers(['spec', 'initContainers', index], present[index], container)
 }

@@ -4,12 +4,16 @@ import env from 'env-var'
 import { port, systemNamespace, webhookEnv } from '../protocol/names.ts'
 import { redirectSettings } from './capture-redirect.ts'
 import type { RedirectSetting } from './capture-redirect.ts'
+import { amountsOf, isSane, needs, wishes } from './resources.ts'
+import type { Wish, Wishes } from './resources.ts'
 
 export interface Config {
   /** The sidecar's image, as it is written into pods. */
   sidecarImage: string
   /** Overrides how long sidecars drain, in seconds; 0 switches draining off. Undefined: by the pod's own grace period. */
   sidecarDrainSec: number | undefined
+  /** What sidecars have whose pods do not say otherwise. */
+  sidecarSizes: Wishes
   /** Where capture `redirect` may be used. */
   redirect: RedirectSetting
   /** The image of its init container; there is one unless it is off. */
@@ -50,6 +54,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   return Object.freeze({
     sidecarImage: variables.get(webhookEnv.sidecarImage).required().asString(),
     sidecarDrainSec: variables.get(webhookEnv.sidecarDrainSec).asIntPositive(),
+    sidecarSizes: readSizes(environment),
     redirect,
     redirectImage,
     sidecarForm: variables.get(webhookEnv.sidecarForm).default('auto').asEnum(['auto', 'native', 'plain']),
@@ -68,6 +73,26 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
       .filter(name => name !== ''),
     consolePodLogs: variables.get(webhookEnv.consolePodLogs).default('false').asBoolStrict(),
   })
+}
+
+const variableOf: Record<Wish, string> = {
+  cpu: webhookEnv.sidecarCpu,
+  cpuLimit: webhookEnv.sidecarCpuLimit,
+  memory: webhookEnv.sidecarMemory,
+  memoryLimit: webhookEnv.sidecarMemoryLimit,
+}
+
+function readSizes(environment: NodeJS.ProcessEnv): Wishes {
+  const sizes: Wishes = Object.fromEntries(
+    wishes.map(wish => [wish, environment[variableOf[wish]] || undefined]),
+  )
+  for (const wish of wishes)
+    if (sizes[wish] !== undefined && !isSane(wish, sizes[wish]))
+      throw new Error(`${variableOf[wish]}: ${sizes[wish]} is no quantity that a sidecar could have`)
+  const [low] = amountsOf(sizes, {}, needs({ feed: 'downward' })).raised
+  if (low)
+    throw new Error(`${variableOf[low]} is below the request, or below the least that a sidecar works with`)
+  return sizes
 }
 
 /** DNS-1123 subdomains, as Kubernetes asks of a Secret's name. A wrong one would make the API server refuse every pod. */

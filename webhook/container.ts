@@ -1,21 +1,11 @@
 // The container and the volumes that are added to a pod. They pass Pod Security `restricted`, and a quota that the app passes.
 // The pod's ServiceAccount token is kept out: whoever breaks into a public-facing sidecar finds nothing. Only feed `watch` needs one.
 
-import {
-  containerName,
-  file,
-  label,
-  annotation,
-  lingerSec,
-  redirectContainerName,
-  sidecarEnv,
-} from '../protocol/names.ts'
-import { isObject, isString } from '../protocol/release.ts'
+import { containerName, file, label, annotation, lingerSec, sidecarEnv } from '../protocol/names.ts'
 import type { Plan } from './plan.ts'
-import { list, object } from '../release/raw.ts'
+import { object } from '../release/raw.ts'
 import type { ContainerList } from './pod.ts'
 import type { Raw } from '../release/raw.ts'
-import { addQuantities } from './quantity.ts'
 
 export interface Settings {
   /** The sidecar's image. */
@@ -158,7 +148,7 @@ const token = {
 
 function environment(plan: Plan, drainSec: number): Raw[] {
   const { name, app, capture, front, moved, admin, feed } = plan
-  const { expose, forwarded, revalidate, missing, page, cache, accessLog } = plan
+  const { expose, forwarded, revalidate, missing, page, cache, accessLog, maxTabs } = plan
   const literals = {
     [sidecarEnv.mode]: 'sidecar',
     [sidecarEnv.name]: name,
@@ -175,6 +165,7 @@ function environment(plan: Plan, drainSec: number): Raw[] {
     ...(page !== 'plain' && { [sidecarEnv.page]: page }),
     ...(cache === 'off' && { [sidecarEnv.cacheMib]: 0 }),
     ...(accessLog !== 'off' && { [sidecarEnv.accessLog]: accessLog }),
+    ...(maxTabs !== undefined && { [sidecarEnv.maxTabs]: maxTabs }),
   }
   const fields = {
     [sidecarEnv.namespace]: 'metadata.namespace',
@@ -204,66 +195,4 @@ function graceSecOf(pod: Raw): number {
 export function preStopOf(app: Raw, pod: Raw, { drainSec }: Settings): Raw | undefined {
   if (object(app.lifecycle).preStop !== undefined) return undefined
   return drainSec === 0 || graceSecOf(pod) < 5 + lingerSec ? undefined : { sleep: { seconds: lingerSec } }
-}
-
-/**
- * Requests always, or autoscaling by utilisation fails for the whole pod. Guaranteed pods stay Guaranteed. A CPU limit only where each
- * container has one: such a namespace may have a quota that asks for it, elsewhere it would only slow the app's traffic down.
- */
-export function resources(pod: Raw, { idle, most }: Needs): Raw {
-  const { containers, initContainers, resources } = object(pod.spec)
-  const others = [...list(containers), ...list(initContainers)].filter(({ name }) => !ours.includes(name))
-  // What is said for the whole pod goes before what its containers say (KEP-2837).
-  const told = isObject(resources) ? [object(pod.spec)] : others
-  const isLimited = told.every(container => limitsOf(container).cpu !== undefined)
-  // A missing request equals its limit. The API server sends quantities in their canonical form, so equal ones are equal strings.
-  const isGuaranteed = told.every(container =>
-    ['cpu', 'memory'].every(kind => {
-      const limit = limitsOf(container)[kind]
-      return limit !== undefined && (requestsOf(container)[kind] ?? limit) === limit
-    }),
-  )
-  const limits = { ...(isLimited && { cpu: '250m' }), memory: most }
-  return { requests: isGuaranteed ? limits : { cpu: '10m', memory: idle }, limits }
-}
-
-const ours: unknown[] = [containerName, redirectContainerName]
-
-/** Memory, as quantities. */
-interface Needs {
-  idle: string
-  most: string
-}
-
-export function needs({ feed }: Plan): Needs {
-  // 20 MiB idle, and up to 50 of Node's own pages where it is the first of the node to read them; 7 KiB for each of the 6,000 tabs that it
-  // takes by default, 16 MiB of assets, 28 under load, and 8 for the preStop program at the end (bench/README.md).
-  // The client of the API server takes 20 MiB (seen).
-  return feed === 'watch' ? { idle: '96Mi', most: '224Mi' } : { idle: '64Mi', most: '192Mi' }
-}
-
-/**
- * What a pod with resources of its own must have with the sidecar: as much more as that takes, or the API server refuses the pod (the containers'
- * requests may not be more than the pod's), or the app has less memory than before. Of resources that the pod does not name, nothing.
- */
-export function podResources(pod: Raw, sidecar: Raw): { requests: Raw; limits: Raw } {
-  const [requests, limits] = [requestsOf(sidecar), limitsOf(sidecar)]
-  const whole = object(pod.spec)
-  return {
-    requests: raised(requestsOf(whole), requests),
-    limits: raised(limitsOf(whole), { ...requests, ...limits }),
-  }
-}
-
-function raised(present: Raw, by: Raw): Raw {
-  const kinds = Object.keys(by).filter(kind => isString(present[kind]))
-  return Object.fromEntries(kinds.map(kind => [kind, addQuantities(String(present[kind]), String(by[kind]))]))
-}
-
-function limitsOf({ resources }: Raw): Raw {
-  return object(object(resources).limits)
-}
-
-function requestsOf({ resources }: Raw): Raw {
-  return object(object(resources).requests)
 }

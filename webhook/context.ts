@@ -5,12 +5,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Controller } from './controller.ts'
 import type { Gate } from './breaker.ts'
 import type { Context } from './decide.ts'
+import type { Wishes } from './resources.ts'
 
 const askMs = 20
 
 export interface Asked {
   limitMs: number
   gate: Gate
+  /** What the installation wants sidecars to have. */
+  sizes: Wishes
   isDryRun: boolean
   /** One of ours, see trial.ts: it is injected in any case. */
   isTrial: boolean
@@ -20,7 +23,7 @@ export interface Asked {
 export async function contextOf(
   controller: Controller,
   namespace: string,
-  { limitMs, gate, isDryRun, isTrial }: Asked,
+  { limitMs, gate, sizes, isDryRun, isTrial }: Asked,
 ): Promise<Context> {
   const end = Date.now() + limitMs
   let watched = controller.namespace(namespace)
@@ -35,6 +38,7 @@ export async function contextOf(
     ...controller.around(namespace),
     services: services(),
     release: state,
+    sizes,
     isBroken: name => !isTrial && gate(`${namespace}/${name}`, breaker(name), isDryRun),
   }
 }

@@ -7,10 +7,11 @@ import { appOptions, findApp, kindOf, namedContainers, routesOf } from '../relea
 import type { App, Route } from '../release/app.ts'
 import { parsePodSpec } from '../release/objects.ts'
 import type { PodSpec, Service } from '../release/objects.ts'
-import { bypasses, captureOf, captures } from './capture.ts'
+import { bypasses, captureOf } from './capture.ts'
 import type { Capture } from './capture.ts'
 import type { Redirect } from './capture-redirect.ts'
 import { volume } from './container.ts'
+import { badOption, readOptions } from './options.ts'
 import { containerOf, deploymentOf, isReplicaSet, parseNewPod, portsOf, sidecarOf } from './pod.ts'
 import { list, object } from '../release/raw.ts'
 import type { Plan } from './plan.ts'
@@ -19,6 +20,7 @@ import type { Raw } from '../release/raw.ts'
 import { obstacles } from './reach.ts'
 import type { Around } from './reach.ts'
 import type { Reason, Warning } from './reasons.ts'
+import type { Wishes } from './resources.ts'
 import { appOf, parseStatus } from './status.ts'
 import type { Status } from './status.ts'
 
@@ -37,19 +39,21 @@ export interface Context extends Around {
   /** The last known release state of a Deployment. */
   release: (deployment: string) => ReleaseState | undefined
   redirect?: Redirect
+  /** What the installation wants sidecars to have. */
+  sizes?: Wishes
   /** Whether its pods are left alone for now, because of what became of others. */
   isBroken?: (deployment: string) => boolean
 }
 
 /** Takes the raw pod as the API server sends it. */
 export function decide(raw: unknown, context: Context): Decision {
-  const { annotations, services, release, redirect, isBroken } = context
+  const { annotations, services, release, redirect, sizes = {}, isBroken } = context
   const pod = parseNewPod(raw)
   if (!pod) return { skip: ['not-a-pod'], deployment: undefined, warnings: [] }
   const before = parseStatus(pod.annotations[annotation.status])
   const name = deploymentOf(pod)
   const warnings: Warning[] = []
-  const { capture: choice, ...settings } = readOptions(pod.annotations, annotations, warnings)
+  const { capture: choice, ...settings } = readOptions(pod.annotations, annotations, sizes, warnings)
   const skip = (...skip: Reason[]): Decision => ({ skip, deployment: name, warnings })
 
   const unfit = unfitness(pod, before)
@@ -194,47 +198,4 @@ function freePorts(taken: readonly number[]): { front: number; admin: number; mo
 
 function nextFree(from: number, taken: readonly number[]): number | undefined {
   return Array.from({ length: maxTries }, (_, index) => from + index).find(port => !taken.includes(port))
-}
-
-interface Options {
-  capture: 'auto' | Capture | 'none'
-  feed: 'downward' | 'watch'
-  expose: 'image' | 'id'
-  forwarded: 'add' | 'off'
-  revalidate: 'add' | 'off'
-  missing: 'refuse' | 'off'
-  page: 'plain' | 'etag' | 'stamp'
-  cache: 'memory' | 'off'
-  accessLog: 'off' | 'json'
-}
-
-/** The pod's own annotations go before the Namespace's. What does not fit is added to `warnings`. */
-function readOptions(
-  own: Record<string, string>,
-  defaults: Record<string, string>,
-  warnings: Warning[],
-): Options {
-  return {
-    capture: read(option.capture, ['auto', ...captures, 'none']),
-    feed: read(option.feed, ['downward', 'watch']),
-    expose: read(option.expose, ['image', 'id']),
-    forwarded: read(option.forwarded, ['add', 'off']),
-    revalidate: read(option.revalidate, ['add', 'off']),
-    missing: read(option.missing, ['refuse', 'off']),
-    page: read(option.page, ['plain', 'etag', 'stamp']),
-    cache: read(option.cache, ['memory', 'off']),
-    accessLog: read(option.accessLog, ['off', 'json']),
-  }
-
-  /** The first of the allowed values is the default. */
-  function read<const Value extends string>(key: string, allowed: readonly [Value, ...Value[]]): Value {
-    const text = own[key] ?? defaults[key]
-    const value = allowed.find(value => value === text)
-    if (text !== undefined && value === undefined) warnings.push(badOption(key))
-    return value ?? allowed[0]
-  }
-}
-
-function badOption(subject: string): Warning {
-  return { code: 'bad-option', subject }
 }

@@ -7,7 +7,7 @@ import { compareStates, formatReleaseState, isObject } from '../protocol/release
 import type { ReleaseState } from '../protocol/release.ts'
 import { moveApp } from './capture-env.ts'
 import { placeRedirect, redirectContainer } from './capture-redirect.ts'
-import { needs, podResources, preStopOf, resources, sidecarContainer, sidecarVolumes } from './container.ts'
+import { preStopOf, sidecarContainer, sidecarVolumes } from './container.ts'
 import type { Settings } from './container.ts'
 import { append, replace, setMembers } from './patch.ts'
 import type { Operation, Path } from './patch.ts'
@@ -16,6 +16,7 @@ import { containerOf, portsOf, sidecarOf } from './pod.ts'
 import { list, object } from '../release/raw.ts'
 import type { ContainerList } from './pod.ts'
 import type { Raw } from '../release/raw.ts'
+import { podResources, resources } from './resources.ts'
 import { parseStamp } from './stamp.ts'
 import type { Status } from './status.ts'
 
@@ -58,7 +59,7 @@ export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
     ...(plan.capture === 'name' ? movePort(at, app.container, plan) : moveApp(pod, at, app.container, plan)),
     ...(present
       ? changeContainer(present, sidecar, isUnchanged, plan.before)
-      : addContainer(pod, where, { ...sidecar, resources: resources(pod, needs(plan)) })),
+      : addContainer(pod, where, { ...sidecar, resources: resources(pod, plan.amounts) })),
     ...placeRedirect(pod, redirect, where, isUnchanged),
     ...addVolumes(pod, plan),
     ...addPullSecrets(pod, settings),

@@ -90,7 +90,8 @@ async function main(): Promise<void> {
         pullSecrets: config.imagePullSecrets,
         isNative,
       },
-      context: (namespace, asked) => contextOf(controller, namespace, { limitMs: contextMs, gate, ...asked }),
+      context: (namespace, asked) =>
+        contextOf(controller, namespace, { limitMs: contextMs, gate, sizes: config.sidecarSizes, ...asked }),
       contextMs,
       metrics: createMetrics(registry),
       log,

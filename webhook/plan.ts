@@ -3,6 +3,7 @@
 import type { ReleaseState } from '../protocol/release.ts'
 import type { App } from '../release/app.ts'
 import type { Capture } from './capture.ts'
+import type { Amounts } from './resources.ts'
 import type { Status } from './status.ts'
 
 export interface Plan {
@@ -23,6 +24,10 @@ export interface Plan {
   page: 'plain' | 'etag' | 'stamp'
   cache: 'memory' | 'off'
   accessLog: 'off' | 'json'
+  /** Undefined: the sidecar's own default. */
+  maxTabs: number | undefined
+  /** What the sidecar asks of its node. */
+  amounts: Amounts
   /** The namespace hands out user ids, and refuses pods that ask for another one. */
   anyUser: boolean
   /** The Deployment's last known release state. */

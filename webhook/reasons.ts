@@ -42,6 +42,8 @@ export type Reason = keyof typeof reasons
 
 export const warnings = {
   'bad-option': 'an annotation has a value that does not fit this pod, so its default applies',
+  'limit-raised':
+    "the sidecar's limit would be below its request, or below the least that it works with, so it is raised to that",
   bypassed:
     'a Service targets the port by its number, so its traffic does not pass the sidecar: use the port name',
   ...policies,

@@ -92,6 +92,7 @@ t.test('images, by tag or digest, and what concerns the pods', async t => {
     'sidecar.drainSeconds=0,hostNetwork=true,priorityClassName=system-cluster-critical,imagePullSecrets[0].name=pull',
     'sidecar.form=plain,sidecar.imagePullSecrets={pull,other}',
     'redirect.mode=on,redirect.image.tag=v3',
+    'sidecar.resources.requests.cpu=50m,sidecar.resources.limits.cpu=1,sidecar.resources.requests.memory=128Mi,sidecar.resources.limits.memory=256Mi',
     'nodeSelector.pool=system,podLabels.team=web,podAnnotations.note=x',
   ]
   const { spec } = find(parse(await template(sets.flatMap(set => ['--set', set]))), 'Deployment')
@@ -110,6 +111,10 @@ t.test('images, by tag or digest, and what concerns the pods', async t => {
   t.match(text, '{"name":"SPA_SIDECAR_DRAIN_SEC","value":"0"}')
   t.match(text, '{"name":"SPA_SIDECAR_FORM","value":"plain"}')
   t.match(text, '{"name":"SPA_IMAGE_PULL_SECRETS","value":"pull,other"}')
+  t.match(text, '{"name":"SPA_SIDECAR_CPU","value":"50m"}')
+  t.match(text, '{"name":"SPA_SIDECAR_CPU_LIMIT","value":"1"}')
+  t.match(text, '{"name":"SPA_SIDECAR_MEMORY","value":"128Mi"}')
+  t.match(text, '{"name":"SPA_SIDECAR_MEMORY_LIMIT","value":"256Mi"}')
   t.match(text, '{"name":"SPA_REDIRECT","value":"on"}')
   t.match(text, '{"name":"SPA_REDIRECT_IMAGE","value":"spa-reloader-redirect:v3"}')
 })
@@ -148,6 +153,8 @@ t.test('wrong values are refused by name', async t => {
     'sidecar.drainSeconds=-1': /drainSeconds/,
     'podMonitor.interval=often': /interval/,
     'sidecar.form=big': /form/,
+    'sidecar.resources.limits.memory=much': /resources.*memory/,
+    'sidecar.resources.requests.gpu=1': /gpu/,
   }
   for (const [set, name] of Object.entries(wrongs))
     await t.rejects(template(['--set', set]), { message: name }, set)

@@ -113,6 +113,35 @@ t.test('a quota that has no room for the app itself is not our matter', async t 
   t.equal(await shop.kubectl('get events --field-selector reason=InjectionPaused -o name'), '')
 })
 
+t.test('a LimitRange that the default of the sidecar breaks: pods that ask for another have it', async t => {
+  const shop = await open(t, 'ranged')
+  const limit = { type: 'Container', min: { memory: '128Mi' }, maxLimitRequestRatio: { memory: '2' } }
+  const range = {
+    apiVersion: 'v1',
+    kind: 'LimitRange',
+    metadata: { name: 'memory' },
+    spec: { limits: [limit] },
+  }
+  await cluster.kubectl(['-n', 'ranged', 'apply', '-f', '-'], JSON.stringify(range))
+  await until('the range to be in force', async () =>
+    (await createPod(cluster, 'ranged'))?.includes('minimum memory usage per Container is 128Mi'),
+  )
+  const container = { resources: { requests: { memory: '128Mi' }, limits: { memory: '256Mi' } } }
+  const annotations = { 'spa-reloader.io/memory': '128Mi', 'spa-reloader.io/memory-limit': '0.25Gi' }
+  const sized = { name: 'sized', labels: { tier: 'b' }, annotations, container }
+  await shop.apply(webService(), webDeployment('web:1', sized), webDeployment('web:1', { container }))
+  t.match(await eventOf(shop, 'InjectionPaused'), 'minimum memory usage per Container is 128Mi')
+  const isSized = (pod: Pod) => pod.metadata.name.startsWith('sized-')
+  await until('all four pods', async () => (await ready(shop)).length === 4)
+  const all = await ready(shop)
+  t.equal(all.filter(isSized).length, 2)
+  t.ok(all.filter(isSized).every(isInjected))
+  t.notOk(
+    all.filter(pod => !isSized(pod)).some(isInjected),
+    'the others have no sidecar, rather than not to be',
+  )
+})
+
 t.test('a namespace is labelled while its pods run: told on each Deployment, and counted', async t => {
   const shop = await openShop(cluster, kubelet, 'late', false)
   t.teardown(shop.close)

@@ -58,7 +58,7 @@ t.test('at no level of Pod Security is an injected pod refused that was admitted
 })
 
 t.test('what is Guaranteed stays Guaranteed, in both forms', async t => {
-  for (const golden of ['guaranteed', 'pod-resources'])
+  for (const golden of ['guaranteed', 'pod-resources', 'sizes-guaranteed', 'sizes-pod'])
     for (const native of [false, true]) {
       const { pod, context, settings } = readGolden(golden)
       const { patched } = admit(pod, context, { ...settings, isNative: () => native })

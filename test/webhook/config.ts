@@ -7,6 +7,7 @@ t.test('the sidecar image is required, everything else has a default', async t =
   t.same(readConfig(image), {
     sidecarImage: image.SPA_SIDECAR_IMAGE,
     sidecarDrainSec: undefined,
+    sidecarSizes: { cpu: undefined, cpuLimit: undefined, memory: undefined, memoryLimit: undefined },
     redirect: 'off',
     redirectImage: undefined,
     sidecarForm: 'auto',
@@ -32,6 +33,16 @@ t.test('the sidecar image is required, everything else has a default', async t =
   })
 })
 
+t.test('what sidecars have is kept as it is written', async t => {
+  const { sidecarSizes } = readConfig({
+    ...image,
+    SPA_SIDECAR_CPU: '0.05',
+    SPA_SIDECAR_CPU_LIMIT: '',
+    SPA_SIDECAR_MEMORY: '256Mi',
+  })
+  t.same(sidecarSizes, { cpu: '0.05', cpuLimit: undefined, memory: '256Mi', memoryLimit: undefined })
+})
+
 t.test('a redirect wants an image', async t => {
   t.throws(() => readConfig({ ...image, SPA_REDIRECT: 'labelled' }), /SPA_REDIRECT_IMAGE/)
   const redirect = { SPA_REDIRECT: 'on', SPA_REDIRECT_IMAGE: 'registry.example/spa-reloader-redirect:0.1.0' }
@@ -48,6 +59,12 @@ t.test('a missing or wrong variable is named', async t => {
     { SPA_SIDECAR_DRAIN_SEC: '-1' },
     { SPA_SIDECAR_DRAIN_SEC: '5s' },
     { SPA_WEBHOOK_DRAIN_SEC: '-5' },
+    { SPA_SIDECAR_CPU: '0' },
+    { SPA_SIDECAR_CPU_LIMIT: '5m' },
+    { SPA_SIDECAR_MEMORY: '128m' },
+    { SPA_SIDECAR_MEMORY: '-128Mi' },
+    { SPA_SIDECAR_MEMORY_LIMIT: '80Mi' },
+    { SPA_SIDECAR_MEMORY_LIMIT: '128Mi', SPA_SIDECAR_MEMORY: '256Mi' },
     { SPA_REDIRECT: 'yes' },
     { SPA_SIDECAR_FORM: 'init' },
     { SPA_IMAGE_PULL_SECRETS: 'a,B' },

@@ -216,6 +216,8 @@ t.test('the pod of a Deployment is injected by the name of its port', async t =>
       page: 'plain',
       cache: 'memory',
       accessLog: 'off',
+      maxTabs: undefined,
+      amounts: { cpu: '10m', cpuLimit: undefined, memory: '64Mi', memoryLimit: '192Mi' },
       anyUser: false,
       release: undefined,
       before: undefined,
@@ -240,6 +242,16 @@ t.test('an option of the pod goes before that of the namespace', async t => {
   const annotations = { 'spa-reloader.io/capture': 'name', 'spa-reloader.io/forwarded': 'off' }
   t.match(decideOn({ defaults, annotations }), {
     inject: { feed: 'watch', expose: 'id', forwarded: 'off' },
+    warnings: [],
+  })
+})
+
+t.test('what the installation wants sidecars to have is the default of pod and namespace', async t => {
+  const annotations = { 'spa-reloader.io/memory': '128Mi' }
+  const defaults = { 'spa-reloader.io/memory': '256Mi', 'spa-reloader.io/max-tabs': '20000' }
+  const context = { ...nothing, annotations: defaults, sizes: { cpu: '50m', memoryLimit: '512Mi' } }
+  t.match(decide(pod({ annotations }), context), {
+    inject: { maxTabs: 20_000, amounts: { cpu: '50m', memory: '128Mi', memoryLimit: '512Mi' } },
     warnings: [],
   })
 })
