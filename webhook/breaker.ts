@@ -94,9 +94,12 @@ function hasStarted(pod: Pod, image: string, since: string): boolean {
   return pod.injected && pod.ready && imageOf(pod) === image && startedAt > Date.parse(since)
 }
 
+/** As it was injected. In the spec another webhook may have turned it to a mirror, and a native sidecar is not there. */
 function imageOf({ annotations, spec }: Pod): string | undefined {
-  const own = spec.containers.find(({ name }) => name === containerName)
-  return own?.image ?? imageIn(annotations[annotation.status]) // a native sidecar is no container in this sense
+  return (
+    imageIn(annotations[annotation.status]) ??
+    spec.containers.find(({ name }) => name === containerName)?.image
+  )
 }
 
 function imageIn(status: string | undefined): string | undefined {

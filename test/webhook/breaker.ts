@@ -15,6 +15,8 @@ interface Facts {
   ready?: boolean
   injected?: boolean
   image?: string
+  /** As we injected it. */
+  status?: object
   startedAt?: number
 }
 
@@ -34,7 +36,11 @@ function pod({
       : { running: { startedAt: new Date(startedAt).toISOString() } },
   })
   return parsePod({
-    metadata: { name: 'web', labels: injected ? { 'spa-reloader.io/injected': 'true' } : {} },
+    metadata: {
+      name: 'web',
+      labels: injected ? { 'spa-reloader.io/injected': 'true' } : {},
+      annotations: facts.status ? { 'spa-reloader.io/status': JSON.stringify(facts.status) } : {},
+    },
     spec: {
       containers: [
         { name: 'web', image: 'web:1' },
@@ -60,6 +66,8 @@ t.test('what keeps a pod from starting, and is ours', async t => {
     { sidecar: 'ImagePullBackOff' },
     { sidecar: 'CrashLoopBackOff' },
     { sidecar: 'CreateContainerConfigError', web: 'ContainerCreating' },
+    // A policy engine that comes after us turns images to a mirror, which does not have ours.
+    { sidecar: 'ImagePullBackOff', image: 'mirror/spa-reloader-sidecar:1', status: { image } },
   ]
   for (const facts of ours) t.equal(stuckPods([pod(facts)], image).length, 1, JSON.stringify(facts))
   const others: Facts[] = [
@@ -70,6 +78,7 @@ t.test('what keeps a pod from starting, and is ours', async t => {
     { sidecar: 'ErrImagePull', web: 'ImagePullBackOff' }, // the registry is down
     { sidecar: 'CrashLoopBackOff', ready: true },
     { sidecar: 'ImagePullBackOff', image: 'spa-reloader-sidecar:0' },
+    { sidecar: 'ImagePullBackOff', image, status: { image: 'spa-reloader-sidecar:0' } },
     { injected: false },
   ]
   for (const facts of others) t.same(stuckPods([pod(facts)], image), [], JSON.stringify(facts))
