@@ -16,7 +16,7 @@ export interface Restarts {
   /** To be told of each Deployment that moved: the next one has its turn when the last one's rollout has ended. */
   seen(deployment: Deployment): void
   /**
-   * To be called again and again, until there is no more reason to. `waits`: another one is restarted, or a rollout is under way.
+   * To be called again and again, until there is no more reason to. `waits`: another one is restarted, a rollout is under way, or it is paused.
    * `lately`: it was restarted, and that did not help.
    */
   ask(
@@ -45,9 +45,10 @@ export function createRestarts({ writer, log, now = () => new Date() }: Restarts
   }
 
   async function ask(deployment: Deployment, why: 'missed' | 'stuck'): ReturnType<Restarts['ask']> {
-    const { namespace, name, uid, template } = deployment
+    const { namespace, name, uid, template, paused } = deployment
     const ms = now().getTime()
     if (ms - Date.parse(template.annotations[annotation.restarted] ?? '') < againMs) return 'lately'
+    if (paused) return 'waits' // nothing would be replaced, until its people resume it: kubectl refuses as well
     if (why === 'missed' && !isSettled(deployment)) return 'waits' // a stuck one never is
     if (current && current.uid !== uid && ms - current.since < patienceMs) return 'waits'
     current = { uid, generation: deployment.generation, since: ms }
