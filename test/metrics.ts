@@ -55,6 +55,15 @@ t.test('the dashboard and the alerts use metrics and labels that there are', asy
   }
 })
 
+t.test('what has not failed yet is told as 0: Prometheus sees no increase where a series begins', async t => {
+  const registry = new Registry()
+  createWebhookMetrics(registry)
+  const text = await registry.metrics()
+  for (const reason of ['context', 'internal'])
+    t.match(text, `spa_reloader_injection_total{result="failed",reason="${reason}"} 0\n`)
+  t.match(await sidecarText(), 'spa_reloader_tabs_refused_total{why="rate"} 0\n')
+})
+
 /** As `/metrics` prints it, with a sample of each metric that has labels. */
 async function webhookText(): Promise<string> {
   const registry = new Registry()
@@ -80,7 +89,7 @@ async function sidecarText(): Promise<string> {
     tabs: {
       pages: () => [['web-5d9fb7c6b8', 3]],
       count: () => ({ tabs: 3, streams: 1, original: 1 }),
-      counters: {},
+      counters: { refusedRate: 0 },
     },
     memory: { pressure: () => 'none', limitBytes: 1 },
     front: { counters: createCounters(), cached: () => ({ bytes: 0, entries: 0 }), isPassive: () => false },

@@ -5,8 +5,10 @@ import type { Registry } from 'prom-client'
 import type { Reason } from './reasons.ts'
 
 export type Result = 'injected' | 'unchanged' | 'skipped' | 'failed'
-/** `context` and `internal` are our own failures; '' where there is nothing to explain. */
-export type ResultReason = Reason | 'context' | 'internal' | ''
+/** Our own. */
+const failures = ['context', 'internal'] as const
+/** '' where there is nothing to explain. */
+export type ResultReason = Reason | (typeof failures)[number] | ''
 
 export interface Metrics {
   admitted(result: Result, reason: ResultReason, seconds: number): void
@@ -19,6 +21,7 @@ export function createMetrics(registry: Registry): Metrics {
     labelNames: ['result', 'reason'],
     registers: [registry],
   })
+  for (const reason of failures) injections.inc({ result: 'failed', reason }, 0) // increase() does not see a series begin
   const duration = new Histogram({
     name: 'spa_reloader_admission_duration_seconds',
     help: 'Time from the parsed review to its answer.',

@@ -24,7 +24,9 @@ function start(options: Partial<AdmissionOptions> = {}) {
   })
   const counted = async () => {
     const metric = await registry.getSingleMetric('spa_reloader_injection_total')!.get()
-    return metric.values.map(({ labels, value }) => [labels.result, labels.reason, value])
+    return metric.values
+      .filter(({ value }) => value > 0)
+      .map(({ labels, value }) => [labels.result, labels.reason, value])
   }
   return { ask, lines, outcomes, counted, registry }
 }
