@@ -71,6 +71,7 @@ async function webhookText(): Promise<string> {
   const { signer } = createAuthority(new Date(0))
   registerGauges(registry, {
     missed: () => 0,
+    untold: () => 0,
     broken: () => 0,
     isLeading: () => true,
     certificates: () => ({

@@ -41,6 +41,8 @@ export interface Controller {
   around(name: string): NamespaceContext
   /** How many pods should have the sidecar and do not; 0 while another replica leads. */
   missed(): number
+  /** How many pods are not told, because what is written on them is refused; 0 while another replica leads. */
+  untold(): number
   /** How many Deployments' new pods are left alone for now; 0 while another replica leads. */
   broken(): number
   /** It is us who write now: everything is looked at again. */
@@ -73,6 +75,7 @@ export function createController(options: ControllerOptions): Controller {
     namespace: name => watched.get(name),
     around,
     missed: () => sum(namespace => namespace.missed()),
+    untold: () => sum(namespace => namespace.untold()),
     broken: () => sum(namespace => namespace.broken()),
     lookAgain: () => policyMoved(''),
     close,

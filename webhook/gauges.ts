@@ -7,6 +7,8 @@ import type { Registry } from 'prom-client'
 export interface Gauges {
   /** Pods that should have the sidecar and do not. */
   missed(): number
+  /** Pods that the release state could not be written on. */
+  untold(): number
   /** Deployments whose new pods are left alone. */
   broken(): number
   isLeading(): boolean
@@ -17,9 +19,14 @@ export interface Gauges {
 /** Registers them. Those of the controller are 0 on a replica that does not lead: add them up. */
 export function registerGauges(
   registry: Registry,
-  { missed, broken, isLeading, certificates }: Gauges,
+  { missed, untold, broken, isLeading, certificates }: Gauges,
 ): void {
   gauge('spa_reloader_missed_pods', 'Pods that should have the sidecar and do not.', missed)
+  gauge(
+    'spa_reloader_untold_pods',
+    'Pods whose tabs are not told, because the API server refuses it.',
+    untold,
+  )
   gauge('spa_reloader_open_breakers', 'Deployments whose new pods come without the sidecar.', broken)
   gauge('spa_reloader_leading', '1 on the replica that writes.', () => Number(isLeading()))
   void new Gauge({

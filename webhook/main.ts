@@ -75,6 +75,7 @@ async function main(): Promise<void> {
   })
   registerGauges(registry, {
     missed: controller.missed,
+    untold: controller.untold,
     broken: controller.broken,
     isLeading,
     certificates: () => ({ leaf: trust.leaf.cert, authority: trust.ca }),

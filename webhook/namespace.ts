@@ -25,7 +25,8 @@ import { createMissedPods } from './missed.ts'
 import type { Pace } from './pace.ts'
 import type { Restarts } from './restarts.ts'
 import { readRelease, writeRelease } from './releases.ts'
-import { parseStamp, stamp, unstamped } from './stamp.ts'
+import { parseStamp } from './stamp.ts'
+import { createStamps } from './stamps.ts'
 
 export interface NamespaceOptions {
   api: Api
@@ -73,6 +74,8 @@ export interface WatchedNamespace {
   breaker(deployment: string): Breaker | undefined
   /** How many pods should have the sidecar and do not. */
   missed(): number
+  /** How many pods are not told, because what is written on them is refused. */
+  untold(): number
   /** How many Deployments' new pods are left alone for now. */
   broken(): number
   /** Looks at each Deployment again: the Namespace or something around it has changed, or it is us who write now. */
@@ -80,7 +83,6 @@ export interface WatchedNamespace {
   close(): Promise<void>
 }
 
-const refusedMs = 5_000 // one pod that cannot be written must not delay the others
 const gatherMs = 20 // a rollout moves many objects at once; a person does not notice 20 ms
 
 export function watchNamespace({
@@ -114,6 +116,7 @@ export function watchNamespace({
   })
   const breakers = createBreakers({ api, writer: writer.api, namespace, image, tell, restarts, now })
   const missed = createMissedPods({ api, namespace, tell, restarts, now })
+  const stamps = createStamps({ namespace, pace, tell, log, now })
   const synced = listed()
   synced.catch(() => {}) // closed before: nobody has to hear
   return {
@@ -125,6 +128,7 @@ export function watchNamespace({
     deployment: copies.deployment,
     breaker,
     missed: missed.count,
+    untold: stamps.count,
     broken: () => copies.deployments().filter(({ name }) => isBroken(name)).length,
     lookAgain: queueAll,
     close,
@@ -169,6 +173,7 @@ export function watchNamespace({
     if (!deployment) {
       written.delete(name)
       missed.forget(name)
+      stamps.forget(name)
       return
     }
     if (!writer.isLeading()) return
@@ -215,12 +220,8 @@ export function watchNamespace({
     const record = last?.state.epoch === next.state.epoch ? next : continued(next, own, epochOf(deployment))
     const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : present?.resourceVersion
     if (record !== last || !resourceVersion) await write(deployment, record, resourceVersion, last)
-    const late = unstamped(record.state, own)
-    const { written: count, refused } = await stamp(pace.of(late.length), record.state, late)
-    if (count > 0) log('pods told', { namespace, name, serial: record.state.serial, pods: count })
-    if (refused === undefined) return
-    log('pod not told', { namespace, name, reason: refused })
-    queue.later(name, refusedMs)
+    const ms = await stamps.look({ deployment, state: record.state, pods: own })
+    if (ms !== undefined) queue.later(name, ms)
   }
 
   async function write(

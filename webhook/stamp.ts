@@ -22,18 +22,18 @@ export function unstamped(state: ReleaseState, pods: readonly Pod[]): Pod[] {
 }
 
 /**
- * Writes to all of them, also after one was refused. Resolves with the number of pods that were written, and why one was refused
+ * Writes to all of them, also after one was refused. Resolves with the number of pods that were written, and those that were refused
  * (a pod that is gone is not). Throws when the API server cannot be reached.
  */
 export async function stamp(
   api: Pick<Api, 'request'>,
   state: ReleaseState,
   pods: readonly Pod[],
-): Promise<{ written: number; refused: string | undefined }> {
+): Promise<{ written: number; refused: { pod: Pod; says: string }[] }> {
   const body = { metadata: { annotations: { [annotation.release]: formatReleaseState(state) } } }
   const queue = [...pods]
   let written = 0
-  let refused: string | undefined
+  const refused: { pod: Pod; says: string }[] = []
   const workers = Array.from({ length: Math.min(maxParallel, queue.length) }, next)
   for (const result of await Promise.allSettled(workers))
     if (result.status === 'rejected') throw result.reason
@@ -50,7 +50,7 @@ export async function stamp(
         accept: metadataOnly, // nobody reads the answer, and a pod is long
       })
       if (response.status === 200) written += 1
-      else if (response.status !== 404) refused = `${pod.name}: ${refusal(response)}`
+      else if (response.status !== 404) refused.push({ pod, says: `${pod.name}: ${refusal(response)}` })
     }
   }
 }

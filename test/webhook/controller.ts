@@ -6,6 +6,7 @@ import http from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { startApiServer } from '../../demo/api-server/server.ts'
@@ -112,6 +113,28 @@ t.test('pods that could not be written are written later, although nothing moves
   await told(({ revision, phase }) => revision === 2 && phase === 'ready')
 })
 
+t.test('a pod that a policy refuses to have changed is not tried at each move, and told of once', async t => {
+  const { shop, send, refuse, refused, events } = await start(t)
+  const { namespace, apply, roll, told } = await shop(enabled)
+  await apply()
+  await told(({ phase }) => phase === 'ready')
+  refuse(true)
+  await roll('web:2')
+  const tries = () => refused().filter(({ revision, phase }) => revision === 2 && phase === 'ready').length
+  await until(async () => tries() >= 2)
+  for (let move = 0; move < 10; move += 1) {
+    const labels = { move: `${move}` }
+    await send('PATCH', `/apis/apps/v1/namespaces/${namespace}/deployments/web`, { metadata: { labels } })
+    await sleep(50)
+  }
+  t.equal(tries(), 2, 'once for each pod')
+  t.same(events(), [])
+  await until(async () => events().length > 0)
+  t.match(events(), [{ reason: 'ReleaseRefused', message: /2 pods, .*: 403: denied by policy/ }])
+  t.equal(events().length, 1)
+  t.equal(tries(), 4)
+})
+
 t.test('a Release that is deleted comes back as it was, and goes on from there', async t => {
   const { shop, send } = await start(t)
   const { namespace, apply, roll, told, release } = await shop(enabled)
@@ -179,7 +202,16 @@ async function start(t: Test) {
     await proxy.close()
     await server.close()
   })
-  return { send, shop, restart, lead, refuse: proxy.refuse, refused: proxy.refused, logged: () => messages }
+  return {
+    send,
+    shop,
+    restart,
+    lead,
+    refuse: proxy.refuse,
+    refused: proxy.refused,
+    logged: () => messages,
+    events: () => told,
+  }
 
   function lead(isOurTurn: boolean): void {
     isLeading = isOurTurn
@@ -304,7 +336,7 @@ function imageOf({ spec }: Json): string {
   return (spec.containers as { image: string }[])[0]?.image ?? ''
 }
 
-/** Before the API server: while it is told to, it refuses our writes to pods with 500. */
+/** Before the API server: while it is told to, it refuses our writes to pods, as a policy does. */
 async function startProxy(url: string) {
   let isRefusing = false
   const refused: ReleaseState[] = []
@@ -330,7 +362,7 @@ async function startProxy(url: string) {
     const { metadata } = JSON.parse(await text(req)) as Json
     const state = parseReleaseState(JSON.parse(metadata.annotations?.[annotation.release] ?? ''))
     if (state) refused.push(state)
-    res.writeHead(500, { 'Content-Type': 'application/json' }).end('{"message":"etcd is slow"}')
+    res.writeHead(403, { 'Content-Type': 'application/json' }).end('{"message":"denied by policy"}')
   }
 
   function pass(req: IncomingMessage, res: ServerResponse): void {

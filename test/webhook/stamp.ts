@@ -61,7 +61,11 @@ t.test(
       state,
       names.map(name => pod(name)),
     )
-    t.same(result, { written: 18, refused: 'web-0: 403: denied by policy' })
+    t.match(result, {
+      written: 18,
+      refused: [{ pod: { name: 'web-0' }, says: 'web-0: 403: denied by policy' }],
+    })
+    t.equal(result.refused.length, 1)
     t.equal(written.size, 18)
   },
 )

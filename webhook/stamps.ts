@@ -1,0 +1,102 @@
+// Tells the pods of one namespace. A policy engine may refuse whatever changes a pod that it would not admit today: such a pod is tried again later and
+// later, a newer state at once. It is counted, and told on its Deployment: once, until all of its pods are told.
+
+import { annotation, containerName } from '../protocol/names.ts'
+import type { ReleaseState } from '../protocol/release.ts'
+import type { Log } from '../protocol/log.ts'
+import type { Deployment, Pod } from '../release/objects.ts'
+import type { Told } from './events.ts'
+import type { Pace } from './pace.ts'
+import { stamp, unstamped } from './stamp.ts'
+
+export interface StampsOptions {
+  namespace: string
+  pace: Pace
+  tell(told: Told): void
+  log: Log
+  now(): Date
+}
+
+export interface Stamps {
+  /** Returns after how many milliseconds to look again, if nothing moves until then. */
+  look(seen: {
+    deployment: Deployment
+    state: ReleaseState
+    pods: readonly Pod[]
+  }): Promise<number | undefined>
+  forget(name: string): void
+  /** Pods that were refused, and are not told yet. */
+  count(): number
+}
+
+const firstMs = 5_000
+const maxMs = 5 * 60_000
+
+/** Of one pod. */
+interface Refusal {
+  serial: number
+  waitMs: number
+  /** In milliseconds since 1970. */
+  due: number
+}
+
+interface Case {
+  /** By the pods' uids. */
+  refusals: Map<string, Refusal>
+  isTold: boolean
+}
+
+export function createStamps({ namespace, pace, tell, log, now }: StampsOptions): Stamps {
+  /** By Deployment, while a pod of it was refused. */
+  const cases = new Map<string, Case>()
+  return {
+    look,
+    forget: name => void cases.delete(name),
+    count: () => [...cases.values()].reduce((sum, { refusals }) => sum + refusals.size, 0),
+  }
+
+  async function look({ deployment, state, pods }: Parameters<Stamps['look']>[0]) {
+    const { name } = deployment
+    const { serial } = state
+    const last = cases.get(name)
+    const late = unstamped(state, pods)
+    const waiting = new Map<string, Refusal>()
+    for (const { uid } of late) {
+      const refusal = last?.refusals.get(uid)
+      if (refusal?.serial === serial && refusal.due > now().getTime()) waiting.set(uid, refusal)
+    }
+    const due = late.filter(({ uid }) => !waiting.has(uid))
+    const { written, refused } = await stamp(pace.of(due.length), state, due)
+    if (written > 0) log('pods told', { namespace, name, serial, pods: written })
+    const [first] = refused
+    if (first) log('pod not told', { namespace, name, reason: first.says, pods: refused.length })
+    const refusals = new Map(waiting)
+    for (const { pod } of refused) refusals.set(pod.uid, refusalAfter(last?.refusals.get(pod.uid), serial))
+    if (refusals.size === 0) {
+      cases.delete(name)
+      return undefined
+    }
+    // Once may be a moment's trouble.
+    const isTelling = !last?.isTold && first && refusals.get(first.pod.uid)?.waitMs !== firstMs
+    if (isTelling) warn(deployment, refusals.size, first.says)
+    cases.set(name, { refusals, isTold: last?.isTold || Boolean(isTelling) })
+    return Math.min(...[...refusals.values()].map(({ due }) => due)) - now().getTime()
+  }
+
+  function refusalAfter(last: Refusal | undefined, serial: number): Refusal {
+    const waitMs = last?.serial === serial ? Math.min(maxMs, last.waitMs * 2) : firstMs
+    return { serial, waitMs, due: now().getTime() + waitMs }
+  }
+
+  function warn({ name, uid }: Deployment, count: number, says: string): void {
+    tell({
+      namespace,
+      deployment: { name, uid },
+      type: 'Warning',
+      reason: 'ReleaseRefused',
+      message:
+        `untold: the API server refuses to have the release state written on ${count === 1 ? 'a pod' : `${count} pods`}, whose tabs are not told of other ` +
+        `versions: ${says}. What refuses has to let ${containerName} change the annotation ${annotation.release} of pods; it is tried again after a while`,
+    })
+  }
+}
