@@ -9,14 +9,18 @@ import { helmBinary } from '../cluster/binaries.ts'
 import { run } from '../cluster/process.ts'
 import { chart, renderManifests, template } from './render.ts'
 
-t.test('manifests/ is the chart with its default values (npm run manifests)', async t => {
-  const rendered = await renderManifests()
-  const files = readdirSync('manifests').filter(
-    file => file.endsWith('.yaml') && file !== '00-namespace.yaml',
-  )
-  t.same([...rendered.keys()].sort(), files.sort())
-  for (const [file, text] of rendered) t.equal(readFileSync(join('manifests', file), 'utf8'), text, file)
-})
+t.test(
+  'manifests/ is the chart with its default values, and in folders what is off by default (npm run manifests)',
+  async t => {
+    const rendered = await renderManifests()
+    const files = readdirSync('manifests').filter(
+      file => file.endsWith('.yaml') && file !== '00-namespace.yaml',
+    )
+    const apart = ['feed-watch/rbac.yaml', 'restart/rbac.yaml']
+    t.same([...rendered.keys()].sort(), [...files, ...apart].sort())
+    for (const [file, text] of rendered) t.equal(readFileSync(join('manifests', file), 'utf8'), text, file)
+  },
+)
 
 t.test('helm lint has nothing to say', async t => {
   t.match(await run(helmBinary(), ['lint', '--strict', chart]), '0 chart(s) failed')

@@ -14,11 +14,19 @@ export function template(flags: readonly string[] = [], namespace = 'spa-reloade
   return run(helmBinary(), ['template', 'spa-reloader', chart, '--namespace', namespace, ...floor, ...flags])
 }
 
-/** Returns file name → text, one for each template that renders something by default. */
+/** What is applied only where it is wanted has a folder of its own: template → its file. */
+const apart: Record<string, string> = {
+  '80-feed-watch.yaml': 'feed-watch/rbac.yaml',
+  '85-restart.yaml': 'restart/rbac.yaml',
+}
+
+/** Returns file name → text, one for each template that renders something by default, and those of {@link apart}. */
 export async function renderManifests(): Promise<Map<string, string>> {
   const documents = new Map<string, string[]>()
-  for (const document of (await template()).split(/^---\n/m)) {
-    const [, file = '', body = ''] = /^# Source: .*\/templates\/(\S+)\n([^]*)$/.exec(document) ?? []
+  const text = await template(['--set', 'feedWatch.enabled=true,restart.enabled=true'])
+  for (const document of text.split(/^---\n/m)) {
+    const [, name = '', body = ''] = /^# Source: .*\/templates\/(\S+)\n([^]*)$/.exec(document) ?? []
+    const file = apart[name] ?? name
     if (file !== '') documents.set(file, [...(documents.get(file) ?? []), body.trim()])
   }
   const files = new Map<string, string>()

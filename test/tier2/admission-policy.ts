@@ -99,6 +99,49 @@ t.test('nothing of the webhook configuration can be changed but the caBundle', a
   t.match(await ours.request('PATCH', path, [bundle], 'application/json-patch+json'), { status: 200 })
 })
 
+t.test('of a Deployment that asks for it the annotation that restarts it, and nothing else', async t => {
+  await cluster.kubectl(['apply', '-f', 'manifests/restart'])
+  const annotations = { 'spa-reloader.io/restart': 'auto', note: 'x' }
+  await apply(webDeployment('web:1', { name: 'asking', labels: { tier: 'b' }, annotations, replicas: 0 }))
+  const change = (body: object, name = 'asking', query = '') =>
+    ours.request(
+      'PATCH',
+      `/apis/apps/v1/namespaces/shop/deployments/${name}${query}`,
+      body,
+      'application/strategic-merge-patch+json',
+    )
+  const template = (metadata: object, spec: object = {}) => ({ spec: { template: { metadata, spec } } })
+  const restart = template({ annotations: { 'spa-reloader.io/restarted': new Date().toISOString() } })
+  // Until the policy holds all of it would pass.
+  const probe = () => change({ spec: { paused: true } }, 'asking', '?dryRun=All')
+  await until('the right and the policy', async () => (await probe()).status === 422)
+  const changes = [
+    template({}, { containers: [{ name: 'web', image: 'evil:1' }] }),
+    template({}, { serviceAccountName: 'default' }),
+    template({}, { hostNetwork: true }),
+    template({ labels: { note: 'x' } }),
+    template({ annotations: { 'spa-reloader.io/container': 'web' } }),
+    template({ annotations: { note: 'y' } }),
+    template({ annotations: { note: null } }),
+    { spec: { replicas: 1 } },
+    { spec: { minReadySeconds: 1 } },
+    { metadata: { labels: { note: 'x' } } },
+    { metadata: { annotations: { note: 'x' } } },
+    { metadata: { finalizers: ['example.com/hold'] } },
+    { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'a', uid: 'a' }] } },
+  ]
+  for (const body of changes)
+    t.match(
+      await change(body),
+      { status: 422, body: { message: /change nothing of a Deployment but the annotation/ } },
+      JSON.stringify(body),
+    )
+  t.match(await change(restart, 'plain'), { status: 422, body: { message: /that ask for it/ } })
+  t.match(await change(restart), { status: 200 })
+  await cluster.kubectl(['annotate', 'namespace', 'shop', 'spa-reloader.io/restart=auto'])
+  await until('the Namespace to ask for all', async () => (await change(restart, 'plain')).status === 200)
+})
+
 t.test('everybody else goes on as before', async t => {
   await kubectl(`label pod ${pod!.metadata.name} note=x`)
   await kubectl(`annotate pod ${pod!.metadata.name} note=x`)
