@@ -78,6 +78,9 @@ export const annotation = {
   revisionHistory: 'deployment.kubernetes.io/revision-history',
   /** On Namespaces of OpenShift: the user ids that its pods may have. */
   openshiftUserIds: 'openshift.io/sa.scc.uid-range',
+  /** Istio's, on a Pod: the numbers of the ports whose traffic its proxy takes, and leaves alone. */
+  istioIncludedPorts: 'traffic.sidecar.istio.io/includeInboundPorts',
+  istioExcludedPorts: 'traffic.sidecar.istio.io/excludeInboundPorts',
 } as const
 
 export const resource = { group, version: 'v1', plural: 'releases', kind: 'Release' } as const

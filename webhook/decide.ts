@@ -60,7 +60,7 @@ export function decide(raw: unknown, context: Context): Decision {
   if (choice === 'none') unfit.push('capture-none')
   if (unfit.length > 0 || name === undefined || choice === 'none') return skip(...unfit)
 
-  const original = { labels: pod.labels, spec: specBefore(pod.spec, before) }
+  const original = { labels: pod.labels, annotations: pod.annotations, spec: specBefore(pod.spec, before) }
   const found = findApp(original, services, appOptions(pod.annotations, annotations))
   // A default of the namespace need not fit every pod in it.
   for (const ignored of found.ignored)

@@ -94,13 +94,16 @@ export function watchPolicies({ api, log, onMoved, discoverMs = 600_000 }: Polic
 /** The collections of {@link otherKinds} that this API server has: path → kind. Throws when that cannot be found out. */
 export async function discoverPolicies(api: Api): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  for (const { name, preferredVersion } of list(await read(api, '/apis', 'groups'))) {
-    const wanted = isString(name) ? otherKinds[name] : undefined
-    if (!wanted || !isObject(preferredVersion)) continue
-    const path = `/apis/${String(preferredVersion.groupVersion)}`
-    for (const resource of list(await read(api, path, 'resources')))
-      if (wanted.includes(String(resource.name)))
-        found.set(`${path}/${String(resource.name)}`, `${String(resource.kind)}.${String(name)}`)
+  for (const { name, versions } of list(await read(api, '/apis', 'groups'))) {
+    const wanted = new Set(isString(name) ? otherKinds[name] : [])
+    // The preferred one comes first, and need not have all kinds.
+    for (const { groupVersion } of list(versions)) {
+      if (wanted.size === 0) break
+      const path = `/apis/${String(groupVersion)}`
+      for (const resource of list(await read(api, path, 'resources')))
+        if (wanted.delete(String(resource.name)))
+          found.set(`${path}/${String(resource.name)}`, `${String(resource.kind)}.${String(name)}`)
+    }
   }
   return found
 }

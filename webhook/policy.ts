@@ -1,6 +1,7 @@
 // Policies about traffic, cut down to what we ask of them: NetworkPolicies field by field, and those of network plugins and meshes by
 // the port numbers that they name, since each has a language of its own.
 
+import { annotation } from '../protocol/names.ts'
 import { isObject, isString } from '../protocol/release.ts'
 import { parseMeta } from '../release/objects.ts'
 import { list, object } from '../release/raw.ts'
@@ -57,8 +58,12 @@ export const otherKinds: Record<string, readonly string[]> = {
   'cilium.io': ['ciliumnetworkpolicies', 'ciliumclusterwidenetworkpolicies'],
   'crd.projectcalico.org': ['networkpolicies', 'globalnetworkpolicies'],
   'crd.antrea.io': ['networkpolicies', 'clusternetworkpolicies'],
-  'policy.networking.k8s.io': ['adminnetworkpolicies', 'baselineadminnetworkpolicies'],
-  'security.istio.io': ['authorizationpolicies'],
+  'policy.networking.k8s.io': [
+    'adminnetworkpolicies',
+    'baselineadminnetworkpolicies',
+    'clusternetworkpolicies',
+  ],
+  'security.istio.io': ['authorizationpolicies', 'peerauthentications'],
   'policy.linkerd.io': ['servers'],
 }
 
@@ -95,6 +100,16 @@ export function parseOtherPolicy(kind: string, data: unknown): OtherPolicy | und
   return { kind, namespace: meta.namespace, name: meta.name, ports }
 }
 
+/** Of a pod's own annotations: Istio's, for the ports whose traffic its proxy takes or leaves alone. */
+export function policiesOf(annotations: Record<string, string>): OtherPolicy[] {
+  return [annotation.istioIncludedPorts, annotation.istioExcludedPorts].map(name => ({
+    kind: 'annotation',
+    namespace: '',
+    name,
+    ports: (annotations[name] ?? '').split(',').flatMap(port => range(port.trim())),
+  }))
+}
+
 export function includes({ from, to }: Range, port: number): boolean {
   return from <= port && port <= to
 }
@@ -127,7 +142,8 @@ function parsePort({ protocol = 'TCP', port, endPort }: Record<string, unknown>)
 
 /**
  * Port numbers wherever a policy names them: `port: "8080"` and `endPort` (Cilium), `ports: [8080, '8000:8100']` (Calico),
- * `portNumber: {port}` and `portRange: {start, end}` (AdminNetworkPolicy), `ports: ['8080']` (Istio), `port: 8080` (Linkerd, Antrea).
+ * `portNumber: {port}` and `portRange: {start, end}` (AdminNetworkPolicy), `destinationPort: {number}` (ClusterNetworkPolicy), `ports: ['8080']` and
+ * `portLevelMtls: {8080: …}` (Istio), `port: 8080` (Linkerd, Antrea).
  */
 function portsIn(data: unknown, isPort: boolean): Range[] {
   if (Array.isArray(data)) return data.flatMap(item => portsIn(item, isPort))
@@ -135,9 +151,10 @@ function portsIn(data: unknown, isPort: boolean): Range[] {
   const { start = data.port, end = data.endPort } = data
   const [from, to] = [range(start)[0]?.from, range(end)[0]?.to]
   if (from !== undefined && to !== undefined) return [{ from, to }]
-  return Object.entries(data).flatMap(([key, value]) =>
-    portsIn(value, /^(to|not)?ports?(number)?$/i.test(key)),
-  )
+  return Object.entries(data).flatMap(([key, value]) => {
+    if (key === 'portLevelMtls') return Object.keys(object(value)).flatMap(range)
+    return portsIn(value, /^(to|not|destination)?ports?(number)?$/i.test(key) || (isPort && key === 'number'))
+  })
 }
 
 function range(data: unknown): Range[] {

@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { App } from '../release/app.ts'
 import type { PodTemplate } from '../release/objects.ts'
-import { includes } from './policy.ts'
+import { includes, policiesOf } from './policy.ts'
 import type { NetworkPolicy, OtherPolicy, Peer, Policy, PolicyPort, PolicyRule } from './policy.ts'
 import { takes } from './selector.ts'
 
@@ -18,7 +18,7 @@ export interface Around {
 
 export interface Obstacle {
   code: 'numeric-policy' | 'other-policy'
-  /** The policy. */
+  /** The policy, or the pod's annotation. */
   subject: string
 }
 
@@ -27,12 +27,15 @@ export interface Obstacle {
  * pod's end (`ingress`) and at its clients' (`egress`).
  */
 export function obstacles(
-  pod: Pick<PodTemplate, 'labels' | 'spec'>,
+  pod: Pick<PodTemplate, 'labels' | 'annotations' | 'spec'>,
   { app, front }: { app: App; front: number },
   around: Around,
 ): Obstacle[] {
   const network = around.policies.filter(policy => 'pods' in policy)
-  const others = around.policies.filter(policy => 'ports' in policy).filter(isOnlyForApp)
+  const others = [
+    ...around.policies.filter(policy => 'ports' in policy),
+    ...policiesOf(pod.annotations),
+  ].filter(isOnlyForApp)
   return [
     ...[...new Set([...atThePod(network), ...atClients(network)])].map(policy =>
       told('numeric-policy', policy),

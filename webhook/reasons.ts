@@ -6,7 +6,7 @@ const policies = {
   'numeric-policy':
     'a NetworkPolicy allows the port of the app by its number, so it drops what goes to the sidecar: allow the port by its name there',
   'other-policy':
-    "a network plugin's or a mesh's policy names the port of the app by its number, and may drop what goes to the sidecar: use the port name there or, where the policy does not concern this pod, set the annotation spa-reloader.io/capture: name",
+    "a policy or annotation of a network plugin or a mesh names the port of the app by its number, and may drop what goes to the sidecar: use the port name there, add the sidecar's number (14020) or, where the policy does not concern this pod, set the annotation spa-reloader.io/capture: name",
 } as const
 
 export const reasons = {

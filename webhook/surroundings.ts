@@ -38,7 +38,7 @@ export function newestWarnings(pods: readonly Pod[], context: Surroundings): War
   const status = parseStatus(newest?.annotations[annotation.status])
   if (!newest || !status) return []
   const { labels, annotations } = newest
-  const original = { labels, spec: specBefore(newest.spec, status) }
+  const original = { labels, annotations, spec: specBefore(newest.spec, status) }
   const app = appOf(status)
   const routes = routesOf(original, context.services).filter(route => leadsTo(app, route))
   if (status.capture !== 'name') return []

@@ -8,7 +8,7 @@ import { json, kubeConfig, serve } from '../release/server.ts'
 import { until } from '../demo/contract/cluster.ts'
 
 const groups = (...names: string[]) => ({
-  groups: names.map(name => ({ name, preferredVersion: { groupVersion: `${name}/v2` } })),
+  groups: names.map(name => ({ name, versions: [{ groupVersion: `${name}/v2` }] })),
 })
 const cilium = {
   resources: [
@@ -63,6 +63,25 @@ t.test('the kinds that the cluster has are watched, and no others', async t => {
   await policies.synced
   t.same(names(), ['NetworkPolicy shop/p0', 'CiliumNetworkPolicy.cilium.io shop/p0'])
   t.same(new Set(asked), new Set(Object.keys(answers)))
+})
+
+t.test('a kind that only an older version of its group has is found, and each is read once', async t => {
+  const name = 'policy.networking.k8s.io'
+  const resource = (kind: string, plural: string) => ({ name: plural, kind })
+  const cluster = resource('ClusterNetworkPolicy', 'clusternetworkpolicies')
+  const admin = resource('AdminNetworkPolicy', 'adminnetworkpolicies')
+  const versions = ['v1alpha2', 'v1alpha1'].map(version => ({ groupVersion: `${name}/${version}` }))
+  const { policies, names } = await watch(t, {
+    [network]: items(),
+    '/apis': { groups: [{ name, versions }] },
+    [`/apis/${name}/v1alpha2`]: { resources: [cluster] },
+    [`/apis/${name}/v1alpha2/clusternetworkpolicies`]: items({}),
+    [`/apis/${name}/v1alpha1`]: { resources: [admin, cluster] },
+    [`/apis/${name}/v1alpha1/adminnetworkpolicies`]: items({}),
+    [`/apis/${name}/v1alpha1/clusternetworkpolicies`]: items({}),
+  })
+  await policies.synced
+  t.same(names(), [`ClusterNetworkPolicy.${name} shop/p0`, `AdminNetworkPolicy.${name} shop/p0`])
 })
 
 t.test('a kind that is refused, or discovery that is, does not hold admissions up', async t => {

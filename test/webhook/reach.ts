@@ -12,6 +12,7 @@ const ports = [
   { name: 'metrics', containerPort: 9090 },
 ]
 const pod = {
+  annotations: {},
   labels: { app: 'web', tier: 'front' },
   spec: parsePodSpec({ containers: [{ name: 'web', ports }] }),
 }
@@ -142,6 +143,22 @@ const languages: Record<string, { names: object; others: object }> = {
     names: { rules: [{ to: [{ operation: { ports: ['8080'] } }] }] },
     others: { rules: [{ to: [{ operation: { paths: ['/8080'] } }] }] },
   },
+  ClusterNetworkPolicy: {
+    names: { ingress: [{ protocols: [{ tcp: { destinationPort: { number: 8080 } } }] }] },
+    others: { ingress: [{ protocols: [{ destinationNamedPort: 'http' }], number: 8080 }] },
+  },
+  'ClusterNetworkPolicy with a range': {
+    names: {
+      ingress: [{ protocols: [{ tcp: { destinationPort: { range: { start: 8000, end: 9000 } } } }] }],
+    },
+    others: {
+      ingress: [{ protocols: [{ tcp: { destinationPort: { range: { start: 8000, end: 15_000 } } } }] }],
+    },
+  },
+  PeerAuthentication: {
+    names: { mtls: { mode: 'STRICT' }, portLevelMtls: { 8080: { mode: 'DISABLE' } } },
+    others: { portLevelMtls: { 8080: { mode: 'DISABLE' }, 14020: { mode: 'DISABLE' } } },
+  },
   Server: {
     names: { podSelector: { matchLabels: { app: 'web' } }, port: 8080 },
     others: { podSelector: { matchLabels: { app: 'web' } }, port: 'http' },
@@ -160,3 +177,17 @@ for (const [language, { names, others }] of Object.entries(languages)) {
     t.same(ask(others, 'shop'), [])
   })
 }
+
+t.test("Istio's annotations on the pod name ports that its proxy takes, or leaves alone", async t => {
+  const ask = (kind: string, ports: string) => {
+    const annotations = { [`traffic.sidecar.istio.io/${kind}InboundPorts`]: ports }
+    const around = { name: 'shop', labels, policies: [] }
+    return obstacles({ ...pod, annotations }, { app, front: 14020 }, around).map(({ subject }) => subject)
+  }
+  for (const kind of ['include', 'exclude']) {
+    const subject = `annotation traffic.sidecar.istio.io/${kind}InboundPorts`
+    t.same(ask(kind, '8080'), [subject])
+    t.same(ask(kind, '15020, 8080'), [subject])
+    for (const ports of ['', '*', '9090', '8080,14020']) t.same(ask(kind, ports), [], ports)
+  }
+})
