@@ -1,6 +1,5 @@
-// Which files never change under their name, so that browsers may keep them for a year. Stricter than the front's rule of the same kind
-// (sidecar/front/cache/policy.ts), which only takes the app at its own word: here nobody else says so, and a file that is kept by mistake stays
-// wrong for a year, while one that is not costs a 304.
+// Which files never change under their name, so that browsers may keep them for a year. Nobody else says so, and a file that is kept by mistake
+// stays wrong for a year, while one that is not costs a 304.
 
 /** All that the frameworks put there is named after its content. */
 const folders = /(?:^|\/)(?:_app\/immutable|_next\/static)\//
@@ -21,7 +20,7 @@ const forms = [
  * Hexadecimal with digits and letters; or 8 characters, as Rollup and esbuild make them, or 16 and more, that change from one kind of letter to
  * another more often than words and numbers do: not `DarkMode`, `OpenSans700`, `1024x1024`, `serviceWorker`.
  */
-function isHash(text: string): boolean {
+export function isHash(text: string): boolean {
   if (/^[0-9a-f]{8,}$/.test(text)) return /\d/.test(text) && /[a-f]/.test(text)
   if ((text.length !== 8 && text.length < 16) || !/[A-Z]/.test(text)) return false
   const runs = text.match(/[A-Z]?[a-z]+|[A-Z]+|\d+/g) ?? []

@@ -8,16 +8,23 @@ import type { Answer } from '../answer.ts'
 import { isHtml } from '../edits.ts'
 import { pathOf } from '../kind.ts'
 import type { Request } from '../request.ts'
+import { isHash } from '../../../static/immutable.ts'
 
 /**
- * Whether a name is made of its content: `index-BpZ1z3aQ.js`, `main.3f2a91bc.css`. A hash has 8 characters or more, with a digit or in mixed case,
- * and stands behind a dot, a dash or an underscore, or alone.
+ * Whether a name is made of its content: `index-BpZ1z3aQ.js`, `main.3f2a91bc.css`. Only code and fonts have such names for sure: whatever else
+ * has an id in its name may be for one user's eyes, and apps that say `max-age` of it mean his browser. The hash stands behind a separator.
  */
 export function isFingerprinted(target: string): boolean {
-  const path = pathOf(target)
-  const name = path.slice(path.lastIndexOf('/') + 1)
-  const [, hash = ''] = /(?:^|[.\-_~])([A-Za-z0-9_]{8,64})(?:\.[A-Za-z0-9]{1,12}){1,3}$/.exec(name) ?? []
-  return /\d/.test(hash) || /[a-z].*[A-Z]/.test(hash)
+  const hash = hashed.exec(pathOf(target))?.[1]
+  return hash !== undefined && (isHash(hash) || isBase32(hash))
+}
+
+const hashed =
+  /[.\-_~]([0-9a-f]{8,64}|[\w-]{8})(?:\.[a-z]{2,12})?\.(?:m?js|css|wasm|woff2?|ttf|otf|eot)(?:\.map)?$/
+
+/** As esbuild writes them. A word in capitals has no digit; neither has one hash in five. */
+function isBase32(text: string): boolean {
+  return /^[A-Z2-7]{8}$/.test(text) && /\d/.test(text)
 }
 
 /** Whether a request may be answered from the store, or fill it. Everything out of the ordinary goes to the app. */
@@ -47,12 +54,22 @@ const refused = [
 export function policyOf(request: Request, answer: Answer): CachePolicy | undefined {
   if (answer.status !== 200 || request.method !== 'GET' || isHtml(answer) || has(answer, 'set-cookie'))
     return undefined
-  if (!hasToken(answer, 'cache-control', 'immutable') && !isFingerprinted(request.target)) return undefined
+  if (!isStatic(request, answer)) return undefined
   if (answer.body === 'until-close' || answer.body === 'tunnel' || !isCacheable(request)) return undefined
   if (unkeyable.some(name => hasToken(answer, 'vary', name))) return undefined
   const response = { status: answer.status, headers: headersOf(answer) }
   const policy = new CachePolicy(requestOf(request), response, { shared: true, cacheHeuristic: 0 })
   return policy.storable() && policy.timeToLive() > 0 ? policy : undefined
+}
+
+/**
+ * Marked as never changing. Where a cookie came along, and the name does not tell what it is, the app has to say too that it is for everybody: RFC 9111
+ * §3.5 asks that for `Authorization` only, but nobody chose to put a shared cache here.
+ */
+function isStatic(request: Request, answer: Answer): boolean {
+  if (isFingerprinted(request.target)) return true
+  if (!hasToken(answer, 'cache-control', 'immutable')) return false
+  return !has(request, 'cookie') || hasToken(answer, 'cache-control', 'public')
 }
 
 /** What differs from user to user is not worth a place. */

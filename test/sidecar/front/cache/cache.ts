@@ -54,6 +54,9 @@ t.test('what may be stored, and what may not', async t => {
     [true, asset, [immutable, 'Vary: Accept-Encoding']],
     [true, asset, [immutable, 'Connection: X-Hop, keep-alive', 'X-Hop: 1']],
     [true, asset, [year], ['Cookie: a=b']],
+    [true, '/logo.png', [`Cache-Control: public, immutable, max-age=9`], ['Cookie: a=b']],
+    [false, '/logo.png', [immutable], ['Cookie: a=b']],
+    [false, '/logo.png', [`${year}, public`], ['Cookie: a=b']],
     [false, '/logo.png', [year]],
     [false, asset, []],
     [false, asset, ['ETag: "e"', 'Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT']],
@@ -84,6 +87,24 @@ t.test('what may be stored, and what may not', async t => {
     t.match(second, hit ? /<1>$/ : /<2>$/, name)
     t.equal(age(second), hit ? '0' : (age(answer.join('\r\n') + '\r\n') ?? 'none'), name)
     t.notMatch(hit ? second : '', 'X-Hop')
+    await front.close()
+  }
+})
+
+t.test('what an app answers by a session is no other session’s, whatever its name', async t => {
+  for (const target of [
+    '/api/currentUser.json',
+    '/listOrders.do',
+    '/avatar_7.png',
+    '/report_1.csv',
+    '/IMG_20240131.jpg',
+    '/photo.3f2a91bc.jpg',
+  ]) {
+    const { ask, front } = await counting(t, 'Cache-Control: max-age=30')
+    t.match(await ask(get(target, 'Cookie: sid=alice')), /<1>$/, target)
+    t.match(await ask(get(target, 'Cookie: sid=bob')), /<2>$/, target)
+    t.match(await ask(get(target)), /<3>$/, target)
+    t.match(front.counters, { cacheHits: 0, cacheFills: 0 })
     await front.close()
   }
 })
