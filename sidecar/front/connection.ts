@@ -507,7 +507,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   }
 
   function waiting(): Waiting {
-    return { bytes: waitingBytes(client, app) + requests.heldBytes(), cut: reset }
+    return { bytes: waitingBytes(client, app) + requests.restBytes(), cut: reset }
   }
 
   /** The client is not to take this for the end of an answer. */

@@ -41,6 +41,8 @@ export interface Requests {
   /** All bytes that have come and have not been passed on. */
   rest(): Buffer
   heldBytes(): number
+  /** Of `rest`: with what has come of a head, which no answer holds up. */
+  restBytes(): number
   isHttp(): boolean
   isInBody(): boolean
   isInHead(): boolean
@@ -78,6 +80,7 @@ export function createRequests(
     stop,
     rest: () => Buffer.concat([heads.held(), ...held]),
     heldBytes: () => heldBytes,
+    restBytes: () => heads.held().length + heldBytes,
     isHttp: () => isHttp,
     isInBody: () => body !== undefined,
     isInHead: heads.hasBegun,

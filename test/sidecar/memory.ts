@@ -171,6 +171,18 @@ t.test('those on whom the most waits are cut, tunnels too, and the others go on'
   await reader.until(/x[^]*\r\n\r\nx/)
 })
 
+t.test('who sends a head and never its end is cut too', async t => {
+  const app = await rawApp(t, () => {})
+  const { front, dial } = await openFront(t, app.port)
+  const head = `${get('/').slice(0, -2)}X: ${'x'.repeat(60 * 1024)}`
+  const slow = dial()
+  slow.write(head)
+  for (const deadline = Date.now() + 5_000; front.counters.shed === 0 && Date.now() < deadline; front.shed(1))
+    await new Promise(resolve => setTimeout(resolve, 10))
+  t.equal(front.counters.shed, 1)
+  t.equal(await slow.ended, 'reset')
+})
+
 t.test('first the cache goes, then new connections are refused, and what runs goes on', async t => {
   const asset = ok('x', 'Cache-Control: max-age=31536000, immutable')
   const app = await answering(t, () => asset)
