@@ -67,6 +67,7 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
     if (store.size().entries === 0 || !isCacheable(request)) return undefined
     const accepted = acceptedCodings(field(request, 'accept-encoding'))
     const key = keyOf(request)
+    if (key === undefined) return undefined
     const found = store.find(key, request, accepted.mask)
     if (!found || !isSatisfied(found.entry.policy, request)) return undefined
     counters.cacheHits++
@@ -78,8 +79,10 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
     if (isOff || request.method !== 'GET' || !isFingerprinted(request.target) || !isCacheable(request))
       return idle
     if (unusual.some(name => has(request, name))) return idle
+    const key = keyOf(request)
+    if (key === undefined) return idle
     const { mask } = acceptedCodings(field(request, 'accept-encoding'))
-    return flights.board(`${keyOf(request)} ${mask}`, onLanded)
+    return flights.board(`${key} ${mask}`, onLanded)
   }
 
   function fill(request: Request, answer: Answer): Fill | undefined {
@@ -89,6 +92,8 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
     const policy = policyOf(request, answer)
     if (policy || isPart(request, answer)) counters.cacheMisses++
     if (!policy || isOff || Number(answer.body) > maxBodyBytes || filling >= maxBytes) return undefined
+    const key = keyOf(request)
+    if (key === undefined) return undefined
     const begun = generation
     // Of a chunked one only what has come counts: a page asks for several at a time.
     let held = typeof answer.body === 'number' ? answer.body : 0
@@ -104,9 +109,9 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
       filling -= held
       if (!body || begun !== generation) return
       const names = varyOf(kept)
-      const entry = createEntry(kept, body, { policy, mask, selection: selection(request, names) })
+      const entry = createEntry(kept, body, { policy, mask, selection: selection(request, names), key })
       counters.cacheFills++
-      store.put(keyOf(request), names, entry)
+      store.put(key, names, entry)
     })
   }
 
@@ -128,7 +133,8 @@ export function createCache({ maxBytes, maxEntries, counters }: CacheOptions): C
   }
 
   function invalidate(request: Request): void {
-    if (store.size().entries > 0) store.delete(keyOf(request))
+    const key = store.size().entries > 0 ? keyOf(request) : undefined
+    if (key !== undefined) store.delete(key)
   }
 
   function allow(isAllowed: boolean): void {

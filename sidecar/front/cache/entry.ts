@@ -20,7 +20,7 @@ export interface Entry {
   freshUntil: number
   lastModified: string | undefined
   messages: Map<Coding, Message>
-  /** Of all messages. */
+  /** Of all messages, and of what is kept beside them. */
   bytes: number
   /** Codings of our own would pay, and have not been begun. */
   isEncodable: boolean
@@ -43,7 +43,7 @@ const ageDigits = 10
 export function createEntry(
   answer: Answer,
   body: Buffer,
-  { policy, mask, selection }: Pick<Entry, 'policy' | 'mask' | 'selection'>,
+  { policy, mask, selection, key }: Pick<Entry, 'policy' | 'mask' | 'selection'> & { key: string },
 ): Entry {
   const coding = codingOf(field(answer, 'content-encoding'))!
   const entry: Entry = {
@@ -54,7 +54,7 @@ export function createEntry(
     freshUntil: Date.now() + policy.timeToLive(),
     lastModified: field(answer, 'last-modified'),
     messages: new Map(),
-    bytes: 0,
+    bytes: 2 * key.length + selection.length + answer.bytes.length, // the policy has the target and the fields once more
     isEncodable: false,
   }
   const varies = coding === 'identity' && isEncodable(answer, body.length)

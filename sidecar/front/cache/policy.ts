@@ -93,15 +93,19 @@ export function selection(request: Request, names: readonly string[]): string {
 }
 
 /**
- * What tells one resource from another. No part can hold the space between them: a Host and a target have none, and the others are
- * written as JSON. Apps make addresses of the forwarding headers, so these count too.
+ * What tells one resource from another; undefined where that is too long to be an asset's: keys are kept. No part can hold the space between
+ * them: a Host and a target have none, and the others are written as JSON. Apps make addresses of the forwarding headers, so these count too.
  */
-export function keyOf(request: Request): string {
+export function keyOf(request: Request): string | undefined {
   const forwarded = field(request, 'x-forwarded-host')
   const proto = field(request, 'x-forwarded-proto')
-  const key = `${field(request, 'host')?.toLowerCase() ?? ''} ${request.target}`
-  return forwarded === undefined && proto === undefined ? key : `${key} ${JSON.stringify([forwarded, proto])}`
+  const address = `${field(request, 'host')?.toLowerCase() ?? ''} ${request.target}`
+  const isPlain = forwarded === undefined && proto === undefined
+  const key = isPlain ? address : `${address} ${JSON.stringify([forwarded, proto])}`
+  return key.length <= maxKeyLength ? key : undefined
 }
+
+const maxKeyLength = 2_048
 
 function requestOf(request: Request): CachePolicy.HttpRequest {
   const headers = headersOf(request)

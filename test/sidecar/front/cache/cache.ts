@@ -632,6 +632,28 @@ t.test('it is emptied when the app goes, and what is on its way is not put in', 
   t.same(front.cached(), { entries: 0, bytes: 0 })
 })
 
+t.test('an address that is too long for an asset’s is not kept, nor waited for', async t => {
+  const long = 'x'.repeat(3_000)
+  const requests = [get(`${asset}?${long}`), get(asset, `X-Forwarded-Host: ${long}`)]
+  const { ask, front } = await counting(t, immutable)
+  for (const request of [...requests, ...requests]) await ask(request)
+  t.match(front.counters, { cacheFills: 0, cacheHits: 0, requests: 4 })
+  const silent = await openFront(t, (await rawApp(t, () => {})).port)
+  for (const request of [...requests, ...requests]) silent.dial().write(request)
+  const begun = Date.now()
+  while (silent.front.counters.requests < 4 && Date.now() - begun < 200) await seen()
+  t.equal(silent.front.counters.requests, 4)
+})
+
+t.test('what is kept beside a body counts', async t => {
+  const app = await answering(t, () => ok('x', immutable, `X: ${'y'.repeat(1_000)}`))
+  const stage = await openFront(t, app.port)
+  const target = `${asset}?${'x'.repeat(1_500)}`
+  await ask(stage, get(target))
+  const { bytes } = stage.front.cached()
+  t.ok(bytes >= 2 * (target.length + 1_000), `${bytes}`)
+})
+
 t.test('bytes, entries and the size of each are capped; what was used last stays', async t => {
   const app = await answering(t, head =>
     head.includes('huge')
