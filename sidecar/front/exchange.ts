@@ -9,11 +9,12 @@ import type { Flight } from './cache/flights.ts'
 import type { Counters } from './counters.ts'
 import { editAnswer, isHtml, missingAsset } from './edits.ts'
 import type { AnswerEdits, EditOptions } from './edits.ts'
-import { createFallback } from './fallback.ts'
+import { createFallback, isReadable } from './fallback.ts'
 import { field } from './head.ts'
 import type { Kind } from './kind.ts'
 import type { Request } from './request.ts'
 import { createStamp, isStampable, withoutLength } from './stamp.ts'
+import { codingOf } from '../../static/coding.ts'
 
 export interface Exchange {
   method: string
@@ -101,10 +102,11 @@ function refusePage(
 ): AnswerChange {
   const isEndless = answer.body === 'until-close' || Number(answer.body) > maxDroppedBytes
   const notFound = editAnswer(answer, { ...changes, missing: 'page', isLast: isLast || isEndless })
-  if (isEndless || exchange.method === 'HEAD' || isCoded(answer))
+  const coding = codingOf(field(answer, 'content-encoding'))
+  if (isEndless || exchange.method === 'HEAD' || !isReadable(coding))
     return { head: notFound, takeBody: replace() }
   const asItIs = editAnswer(answer, { ...changes, missing: undefined })
-  exchange.hold = createFallback(answer.body, isPage => {
+  exchange.hold = createFallback({ body: answer.body, coding }, isPage => {
     const takeBody = isPage ? replace() : write
     write((isPage ? notFound : asItIs)!) // both changed, so that neither is lent
     return takeBody
@@ -141,11 +143,6 @@ export function abandonExchange({ hold, fill, flight }: Exchange): void {
   hold?.end()
   fill?.abort()
   flight?.land()
-}
-
-/** Its bytes cannot be read here. */
-function isCoded(answer: Answer): boolean {
-  return (field(answer, 'content-encoding')?.toLowerCase() ?? 'identity') !== 'identity'
 }
 
 /** RFC 9110 §9.2.1. */

@@ -1,6 +1,8 @@
 // An asset that the app does not have is a 404 that nobody stores, whatever the app makes of it; over real sockets.
 
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import t from 'tap'
+import { createFallback } from '../../../sidecar/front/fallback.ts'
 import { answering, cutting, get, ok, openFront, rawApp } from './stage.ts'
 
 const html = 'Content-Type: text/html'
@@ -56,6 +58,52 @@ t.test('what is no page passes, though it is called one: browsers run it all the
       t.equal(front.counters.missing, 0)
       client.socket.destroy()
       await front.close()
+    }
+  }
+})
+
+const codings = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync }
+const compressed = ['gzip', 'br', 'deflate'] as const
+
+t.test('what is no page passes compressed too, and a page does not', async t => {
+  for (const coding of compressed) {
+    const said = [html, `Content-Encoding: ${coding}`]
+    const config = codings[coding]('window.config = "<html>"').toString('latin1')
+    const page = codings[coding]('<!doctype html><title>x</title>').toString('latin1')
+    const app = await answering(t, head => {
+      if (head.includes('/app.js')) return ok('js')
+      return ok(head.includes('/env.js') ? config : page, ...said)
+    })
+    const { dial, front } = await openFront(t, app.port)
+    const client = dial()
+    for (const target of ['/env.js', '/gone.js', '/app.js']) client.write(get(target, script))
+    await client.until(/js$/)
+    const [head, rest] = client.text().split(config)
+    t.match(head, /^HTTP\/1\.1 200 OK\r\n/, coding)
+    t.equal(rest, missing + ok('js'), coding)
+    t.equal(front.counters.missing, 1)
+  }
+})
+
+t.test('what is compressed is known wherever it is cut', async t => {
+  for (const coding of compressed) {
+    for (const text of [' \n <h1>', ' \n var h1'.repeat(100)]) {
+      const body = codings[coding](text)
+      const chunks = Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body])
+      for (const [framing, bytes] of [[body.length, body] as const, ['chunked', chunks] as const]) {
+        for (let cut = 0; cut <= bytes.length; cut++) {
+          const passed: Buffer[] = []
+          const told: boolean[] = []
+          const fallback = createFallback({ body: framing, coding }, isPage => {
+            told.push(isPage)
+            return part => passed.push(part)
+          })
+          fallback.take(bytes.subarray(0, cut))
+          fallback.take(bytes.subarray(cut))
+          t.same(told, [text.includes('<')], `${coding} ${framing} at ${cut}`)
+          t.same(Buffer.concat(passed), bytes)
+        }
+      }
     }
   }
 })
