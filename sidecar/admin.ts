@@ -1,7 +1,7 @@
 // The admin port: what the kubelet, Prometheus and the console ask. It is no port of the Service, and it changes nothing: GET and HEAD only.
 
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tabsPath } from '../protocol/tabs.ts'
 import type { PodTabs } from '../protocol/tabs.ts'
@@ -24,11 +24,21 @@ export interface Admin {
   close(): void
 }
 
+const maxSockets = 64
+
 export function createAdmin({ address, port, unready, metrics, tabs }: AdminOptions): Admin {
   const server = createServer({ maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 5_000 }, handle)
-  server.maxConnections = 64
   server.timeout = 10_000
+  const sockets = new Set<Socket>()
+  server.on('connection', onConnection)
   return { open, close }
+
+  /** The newest may be the kubelet's. Node's own `maxConnections` would turn it away, for those who came before and say nothing. */
+  function onConnection(socket: Socket): void {
+    sockets.add(socket.once('close', () => sockets.delete(socket)))
+    const [oldest] = sockets
+    if (sockets.size > maxSockets) oldest?.destroy()
+  }
 
   function open(): Promise<number> {
     return new Promise((resolve, reject) => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import t from 'tap'
@@ -60,6 +61,25 @@ t.test('an error while answering is a 500, and the next answer is as ever', asyn
   t.match(await get('/readyz'), { status: 500, body: 'internal error\n' })
   t.equal((await get('/livez')).status, 200)
 })
+
+t.test(
+  'whoever holds as many connections as there may be keeps the kubelet out with none of them',
+  async t => {
+    const { port, get } = await setUp(t)
+    const sockets = await Promise.all(
+      Array.from({ length: 64 }, async () => {
+        const socket = connect(port, '127.0.0.1').on('error', () => {})
+        t.teardown(() => socket.destroy())
+        await once(socket, 'connect')
+        socket.write('G')
+        return socket
+      }),
+    )
+    for (let asked = 0; asked < 3; asked++) t.equal((await get('/livez')).status, 200)
+    await new Promise(resolve => setTimeout(resolve, 50))
+    t.ok(sockets.filter(({ destroyed }) => destroyed).length <= 3, 'only the oldest make room')
+  },
+)
 
 t.test('a body that never ends and a head that is too large are cut off', async t => {
   const { port, get } = await setUp(t)
