@@ -12,7 +12,7 @@ export interface Entry {
   policy: CachePolicy
   /** The codings that the client took whose request filled it: what suits it suits everybody who takes some of them. */
   mask: number
-  /** The values of what the app's Vary lists. */
+  /** The values of what its resource's answers differ by. */
   selection: string
   /** As the app sent it. */
   coding: Coding

@@ -81,15 +81,23 @@ export function isSatisfied(policy: CachePolicy, request: Request): boolean {
   return policy.satisfiesWithoutRevalidation(requestOf(request))
 }
 
-/** The names that the answer's Vary lists, but for Accept-Encoding, which is seen to apart. */
+/**
+ * The names of what one resource's answers differ by, but for Accept-Encoding, which is seen to apart: what its Vary lists, and the Origin, which apps
+ * echo in Access-Control-Allow-Origin and forget to list. Only an answer for every origin is one for those without any.
+ */
 export function varyOf(answer: Head): string[] {
-  const names = fields(answer, 'vary').join(',').toLowerCase().split(',')
-  return names.map(name => name.trim()).filter(name => name !== '' && name !== 'accept-encoding')
+  const listed = fields(answer, 'vary').join(',').toLowerCase().split(',')
+  const origin = field(answer, 'access-control-allow-origin') === '*' ? '' : 'origin'
+  const names = new Set([origin, ...listed.map(name => name.trim())])
+  return [...names].filter(name => name !== '' && name !== 'accept-encoding')
 }
 
-/** The values that a request has for those names: equal texts, equal values. */
+/** The values that a request has for those names: equal texts, equal values. Empty where it has none of them, as nearly all do. */
 export function selection(request: Request, names: readonly string[]): string {
-  return names.length === 0 ? '' : JSON.stringify(names.map(name => fields(request, name)))
+  for (const name of names) {
+    if (has(request, name)) return JSON.stringify(names.map(each => fields(request, each)))
+  }
+  return ''
 }
 
 /**

@@ -7,7 +7,7 @@ import { selection } from './policy.ts'
 
 export interface Resource {
   key: string
-  /** What the last answer's Vary lists. */
+  /** What the last answer says that they differ by. */
   vary: string[]
   entries: Entry[]
   usedAt: number
@@ -24,7 +24,7 @@ export interface Store {
   size(): { entries: number; bytes: number }
 }
 
-const maxVariants = 8 // of one resource, by what its Vary lists
+const maxVariants = 8 // of one resource: whoever makes up origins gains nothing over whoever makes up queries
 
 export function createStore(maxBytes: number, maxEntries: number, onEvict: () => void): Store {
   const resources = new Map<string, Resource>() // the one that was used last is at the end
@@ -48,16 +48,18 @@ export function createStore(maxBytes: number, maxEntries: number, onEvict: () =>
         drop(resource, entry)
         return undefined
       }
-      touch(resource, now)
+      touch(resource, entry, now)
       return { resource, entry }
     }
     return undefined
   }
 
   /** Once a second is exact enough. */
-  function touch(resource: Resource, now: number): void {
+  function touch(resource: Resource, entry: Entry, now: number): void {
     if (now - resource.usedAt < 1_000) return
     resource.usedAt = now
+    resource.entries.splice(resource.entries.indexOf(entry), 1)
+    resource.entries.push(entry)
     resources.delete(resource.key)
     resources.set(resource.key, resource)
   }

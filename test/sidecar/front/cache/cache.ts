@@ -322,6 +322,42 @@ t.test('Vary: each value of what it lists has its own answer', async t => {
   t.equal(count(), 3)
 })
 
+t.test('an answer for one origin is not another’s, whether or not it says Vary', async t => {
+  const app = await answering(t, head => {
+    const origin = /Origin: (.*)\r/.exec(head)?.[1]
+    return ok('x', immutable, ...(origin === undefined ? [] : [`Access-Control-Allow-Origin: ${origin}`]))
+  })
+  const stage = await openFront(t, app.port)
+  const allowed = async (...lines: string[]) =>
+    /Allow-Origin: (.*)\r/.exec(await ask(stage, get(asset, ...lines)))?.[1]
+  for (let round = 0; round < 2; round++) {
+    t.equal(await allowed(), undefined)
+    t.equal(await allowed('Origin: https://a'), 'https://a')
+    t.equal(await allowed('Origin: https://b'), 'https://b')
+  }
+  t.match(stage.front.counters, { cacheFills: 3, cacheHits: 3 })
+  const now = Date.now()
+  for (let n = 0; n < 20; n++) {
+    await allowed(`Origin: https://${n}`)
+    t.intercept(Date, 'now', { value: () => now + n * 2_000 })
+    await allowed()
+  }
+  t.match(
+    stage.front.counters,
+    { cacheFills: 23, cacheHits: 23 },
+    'those that are made up do not drive it out',
+  )
+  t.equal(stage.front.cached().entries, 8)
+  await ask(stage, get(asset, 'Origin: https://a').replace('GET', 'DELETE'))
+  t.equal(stage.front.cached().entries, 0, 'a change drops those of all origins')
+})
+
+t.test('an answer for every origin is there for all of them', async t => {
+  const { ask, count } = await counting(t, immutable, 'Access-Control-Allow-Origin: *')
+  for (const lines of [[], ['Origin: https://a'], ['Origin: https://b']]) await ask(get(asset, ...lines))
+  t.equal(count(), 1)
+})
+
 t.test('a coding of the app’s goes to those who take it, whether or not it says Vary', async t => {
   let count = 0
   const app = await answering(t, head => {
