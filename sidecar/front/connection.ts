@@ -13,6 +13,7 @@ import { abandonExchange, changeAnswer, endExchange } from './exchange.ts'
 import type { Exchange, ExchangeSurroundings } from './exchange.ts'
 import { kindOf, pathOf } from './kind.ts'
 import type { Kind } from './kind.ts'
+import { idleMs } from './limits.ts'
 import type { Limits } from './limits.ts'
 import { createOutlet } from './outlet.ts'
 import { limitOf, refusals, versionTarget } from './request.ts'
@@ -65,7 +66,6 @@ export interface Connection {
 const flushMs = 60_000 // for a client that never reads its last answer; besides, each byte of it has a millisecond
 const lingerMs = 2_000 // time for the client to read our last bytes: closing over unread ones resets them (RFC 9112 §9.6)
 const graceMs = { least: 1_000, most: 2_000 } // a request that is on its way while we drain still gets an answer
-const idleMs = 600_000 // only where there is no app connection whose end could be mirrored; load balancers use 60-75 s
 const none: Buffer = Buffer.alloc(0)
 
 export function createConnection(client: Socket, around: Surroundings): Connection {
@@ -452,6 +452,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     if (!app) watchForgotten()
     requests.resume()
     pace()
+    if (around.isDraining()) watchIdle()
   }
 
   // Ends

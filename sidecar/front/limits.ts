@@ -23,3 +23,9 @@ export const defaultLimits: Readonly<Limits> = {
   maxBufferBytes: 64 * 1024, // what one read of the kernel brings
   maxAwaited: 64,
 }
+
+/**
+ * How long a connection without a request stays open where nobody else's end decides: longer than any load balancer keeps it (Google's 600 s, most
+ * others 60-75 s), since a request that crosses the server's end is lost.
+ */
+export const idleMs = 620_000

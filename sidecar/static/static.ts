@@ -9,6 +9,7 @@ import { lingerSec, staticEnv } from '../../protocol/names.ts'
 import { createFiles } from '../../static/files.ts'
 import { readFolder } from '../../static/folder.ts'
 import { serve } from '../../static/serve.ts'
+import { idleMs } from '../front/limits.ts'
 import { surviveErrors } from '../uncaught.ts'
 import { readStaticConfig } from './config.ts'
 import type { StaticConfig } from './config.ts'
@@ -25,7 +26,7 @@ const maxFiles = 20_000
 const timeouts = {
   headersTimeout: 15_000,
   requestTimeout: 30_000,
-  keepAliveTimeout: 620_000, // longer than that of any load balancer: whoever closes first must not be the server
+  keepAliveTimeout: idleMs,
 }
 const stalledMs = 120_000
 

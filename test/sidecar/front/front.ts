@@ -309,6 +309,26 @@ t.test('draining: idle connections end after a grace, and no connection is open 
   t.equal(front.isListening(), true, 'new connections are served as long as the app listens')
 })
 
+t.test('draining: a client that is slow to read from memory is idle once it has', async t => {
+  const body = 'x'.repeat(16 * 1024 * 1024)
+  const app = await answering(t, () => ok(body, 'Cache-Control: max-age=31536000, immutable'))
+  const { dial, front } = await openFront(t, app.port, {
+    cache: { maxBytes: 128 * 1024 * 1024, maxEntries: 9 },
+  })
+  const target = '/index-BpZ1z3aQ.js'
+  dial().write(get(target))
+  await settled(() => front.cached().entries === 1)
+  const slow = dial()
+  slow.socket.pause()
+  slow.write(get(target))
+  await settled(() => front.counters.cacheHits === 1)
+  front.drain()
+  slow.socket.resume()
+  const late = new Promise(resolve => setTimeout(resolve, 5_000, 'late').unref())
+  t.equal(await Promise.race([slow.ended, late]), 'end')
+  t.equal(slow.bytes().length > body.length, true)
+})
+
 t.test('draining: it is not idle before the answers and the tunnels have ended', async t => {
   const app = await rawApp(t, () => {})
   const { dial, front } = await openFront(t, app.port)
