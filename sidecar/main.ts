@@ -8,6 +8,7 @@ import { file } from '../protocol/names.ts'
 import { createAdmin } from './admin.ts'
 import { createAdoption } from './adoption.ts'
 import { createBatch } from './batch.ts'
+import { createSocketBytes } from './cgroup.ts'
 import { readConfig, readMode } from './config.ts'
 import { createCurrent } from './current.ts'
 import { createDrain } from './drain/drain.ts'
@@ -16,7 +17,7 @@ import { createFeeds } from './feed/feeds.ts'
 import { capWithin, connectionsWithin } from './front/descriptors.ts'
 import { createFront } from './front/front.ts'
 import { pageIdentity, pageMeta, pageTag } from './identity.ts'
-import { createCollector, createMemory, createUsedBytes, memoryLimit } from './memory.ts'
+import { createCollector, createMemory, createUsed, memoryLimit } from './memory.ts'
 import { createMetrics } from './metrics.ts'
 import { keepRedirect } from './redirect.ts'
 import type { Redirect } from './redirect.ts'
@@ -65,12 +66,13 @@ async function run(config: Config): Promise<() => Promise<void>> {
   const current = createCurrent(name, log)
   const feeds = createFeeds({ ...config, offer: current.offer, log })
   const clientScript = await readFile(new URL('./client.js', import.meta.url), 'utf8')
+  const limitBytes = memoryLimit(config.memoryMib)
   const memory = createMemory({
-    limitBytes: memoryLimit(config.memoryMib),
-    usedBytes: createUsedBytes(),
+    limitBytes,
+    used: createUsed(createSocketBytes(limitBytes)),
     collect: createCollector(),
     onChange: pressure => front.press(pressure),
-    onFull: excessBytes => front.shed(excessBytes),
+    onFull: (excessBytes, socketBytes) => front.shed(excessBytes, socketBytes),
     log,
   })
   const isShortOfMemory = (): boolean => memory.pressure() === 'critical'

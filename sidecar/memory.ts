@@ -11,13 +11,19 @@ import type { Pressure } from './front/pressure.ts'
 export interface MemoryOptions {
   /** Undefined: unknown, and nothing is ever given up. */
   limitBytes: number | undefined
-  usedBytes: () => number
+  used: () => Used
   /** Collects garbage. */
   collect(): void
   onChange(pressure: Pressure): void
-  /** So much has to go at once. Called at each look until it has. */
-  onFull(excessBytes: number): void
+  /** So much has to go at once, of what is in the process and in its sockets. Called at each look until it has. */
+  onFull(excessBytes: number, socketBytes: number): void
   log: Log
+}
+
+export interface Used {
+  bytes: number
+  /** How many of them the kernel has for the sockets. */
+  socketBytes: number
 }
 
 export interface Memory {
@@ -34,7 +40,7 @@ const spareBytes = 16 * MiB // for what comes next
 
 export function createMemory({
   limitBytes,
-  usedBytes,
+  used: usedNow,
   collect,
   onChange,
   onFull,
@@ -50,21 +56,21 @@ export function createMemory({
   }
 
   function look(limit: number): void {
-    let used = usedBytes()
-    let next = pressureOf(pressure, used / limit)
+    let used = usedNow()
+    let next = pressureOf(pressure, used.bytes / limit)
     // Nothing is given up for garbage, and nobody is kept out for it.
     const isDue = next !== pressure || next === 'critical' || --looks <= 0
     if (next !== 'none' && isDue) {
       collect()
       looks = collectMs / lookMs
-      used = usedBytes()
-      next = pressureOf(pressure, used / limit)
+      used = usedNow()
+      next = pressureOf(pressure, used.bytes / limit)
     }
-    const excess = excessOf(next, used, limit)
-    if (excess > 0) onFull(excess)
+    const excess = excessOf(next, used.bytes, limit)
+    if (excess > 0) onFull(excess, used.socketBytes)
     if (next === pressure) return
     pressure = next
-    const [usedMib, limitMib] = [Math.round(used / MiB), Math.round(limit / MiB)]
+    const [usedMib, limitMib] = [Math.round(used.bytes / MiB), Math.round(limit / MiB)]
     log('memory pressure', { code: 'memory_pressure', pressure, usedMib, limitMib })
     onChange(pressure)
   }
@@ -82,13 +88,21 @@ export function memoryLimit(
   return ofContainer > 0 && ofContainer <= totalmem() ? ofContainer : undefined
 }
 
-/** Returns what tells how much of the process's memory is in use, in bytes; what the program takes by itself is measured now. */
-export function createUsedBytes(usage: () => NodeJS.MemoryUsage = process.memoryUsage): () => number {
+/**
+ * Returns what tells how much memory is in use, the process's and its sockets' (`createSocketBytes`); what the program takes by itself is
+ * measured now.
+ */
+export function createUsed(
+  socketBytesBeside: (ownBytes: number) => number,
+  usage: () => NodeJS.MemoryUsage = process.memoryUsage,
+): () => Used {
   const start = usage()
   const program = start.rss - start.heapTotal - start.external
   return () => {
     const { rss, heapTotal, external } = usage()
-    return Math.min(rss, program + heapTotal + external)
+    const own = Math.min(rss, program + heapTotal + external)
+    const socketBytes = socketBytesBeside(own)
+    return { bytes: own + socketBytes, socketBytes }
   }
 }
 

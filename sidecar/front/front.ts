@@ -62,8 +62,11 @@ export interface Front {
   close(): Promise<void>
   /** Gives up what that asks for, or takes it up again. Answers that are running go on. */
   press(pressure: Pressure): void
-  /** Cuts connections on which that many bytes wait, those with the most first. */
-  shed(bytes: number): void
+  /**
+   * Cuts connections on which that many bytes wait, those with the most first. `socketBytes`: so many wait in the kernel, which does not tell where; they
+   * are taken for theirs in proportion.
+   */
+  shed(bytes: number, socketBytes?: number): void
   counters: Readonly<Counters>
   /** What is in memory of the app's assets. */
   cached(): { entries: number; bytes: number }
@@ -285,9 +288,10 @@ export function createFront({
     cache?.allow(pressure === 'none')
   }
 
-  function shed(bytes: number): void {
+  function shed(bytes: number, socketBytes = 0): void {
     const all = [...Array.from(connections, connection => connection.waiting()), ...tunnels.waiting()]
-    let left = bytes
+    const total = all.reduce((sum, each) => sum + each.bytes, 0)
+    let left = (bytes * total) / (total + socketBytes)
     let cut = 0
     for (const each of all.filter(({ bytes }) => bytes > 0).toSorted((a, b) => b.bytes - a.bytes)) {
       if (left <= 0) break

@@ -9,9 +9,10 @@ import { createApi } from '../../release/api.ts'
 import { loadKubeConfig } from '../../release/kubeconfig.ts'
 import { createAdmin } from '../admin.ts'
 import { createAdoption } from '../adoption.ts'
+import { createSocketBytes } from '../cgroup.ts'
 import { createCurrent } from '../current.ts'
 import { capWithin, tabsWithin } from '../front/descriptors.ts'
-import { createCollector, createMemory, createUsedBytes, memoryLimit } from '../memory.ts'
+import { createCollector, createMemory, createUsed, memoryLimit } from '../memory.ts'
 import { createMetrics } from '../metrics.ts'
 import { isOwnOrigin } from '../server/origin.ts'
 import { createVersionServer } from '../server/server.ts'
@@ -35,9 +36,10 @@ export async function startStandalone({
 }: StandaloneOptions): Promise<() => Promise<void>> {
   const config = readStandaloneConfig(environment)
   const { namespace, name, self, origins, listenAddress, drainMs } = config
+  const limitBytes = memoryLimit(config.memoryMib)
   const memory = createMemory({
-    limitBytes: memoryLimit(config.memoryMib),
-    usedBytes: createUsedBytes(),
+    limitBytes,
+    used: createUsed(createSocketBytes(limitBytes)),
     collect: createCollector(),
     onChange() {}, // there is nothing to give up but who is not here yet
     onFull() {},

@@ -1,12 +1,16 @@
 // Short of memory, the front gives up the cheapest first, over real sockets; how much memory is in use is told by the test.
 
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
+import { join } from 'node:path'
 import { mock } from 'node:test'
 import t from 'tap'
 import { excessOf, pressureOf } from '../../sidecar/front/pressure.ts'
 import type { Pressure } from '../../sidecar/front/pressure.ts'
-import { createMemory, createUsedBytes, memoryLimit } from '../../sidecar/memory.ts'
-import { answering, get, ok, openFront, rawApp } from './front/stage.ts'
+import { createSocketBytes, cgroupFolder } from '../../sidecar/cgroup.ts'
+import { createMemory, createUsed, memoryLimit } from '../../sidecar/memory.ts'
+import type { Test } from 'tap'
+import { answering, get, ok, openFront, rawApp, seen } from './front/stage.ts'
 
 const MiB = 1024 * 1024
 
@@ -43,7 +47,7 @@ t.test('each change is told and logged once, and without a limit there is none',
   const told: string[] = []
   let used = 0
   const options = {
-    usedBytes: () => used,
+    used: () => ({ bytes: used, socketBytes: 0 }),
     collect: () => {},
     onChange: (pressure: Pressure) => void told.push(pressure),
     onFull: () => {},
@@ -68,7 +72,7 @@ t.test('nothing is given up for garbage, and nobody stays shut out for it', asyn
   let [live, garbage, collections] = [50, 45, 0]
   const memory = createMemory({
     limitBytes: 100,
-    usedBytes: () => live + garbage,
+    used: () => ({ bytes: live + garbage, socketBytes: 0 }),
     collect() {
       garbage = 0
       collections++
@@ -100,7 +104,7 @@ t.test('as long as nobody is let in, what has to go at once is told at each look
   let used = 95
   const memory = createMemory({
     limitBytes: 100,
-    usedBytes: () => used,
+    used: () => ({ bytes: used, socketBytes: 0 }),
     collect: () => {},
     onChange: pressure => void pressures.push(pressure),
     onFull: bytes => void excesses.push(bytes),
@@ -120,14 +124,61 @@ t.test('as long as nobody is let in, what has to go at once is told at each look
 
 t.test('what was freed is not in use, though the C library keeps it', async t => {
   const usage = { rss: 70, heapTotal: 12, heapUsed: 10, external: 3, arrayBuffers: 1 }
-  const usedBytes = createUsedBytes(() => usage)
-  t.equal(usedBytes(), 70)
+  const used = createUsed(
+    () => 0,
+    () => usage,
+  )
+  t.equal(used().bytes, 70)
   Object.assign(usage, { rss: 400, heapTotal: 60, external: 280 })
-  t.equal(usedBytes(), 395)
+  t.equal(used().bytes, 395)
   Object.assign(usage, { rss: 390, heapTotal: 20, external: 3 })
-  t.equal(usedBytes(), 78)
+  t.equal(used().bytes, 78)
   Object.assign(usage, { rss: 60 })
-  t.equal(usedBytes(), 60, 'never more than is resident')
+  t.equal(used().bytes, 60, 'never more than is resident')
+})
+
+/** A cgroup of version 2 as its files; returns its folder, and what writes them. */
+function cgroup(t: Test) {
+  const folder = t.testdir({ 'memory.max': `${192 * MiB}\n`, self: '3:cpu:/x\n0::/\n' })
+  const set = (current: number, sock: number): void => {
+    writeFileSync(join(folder, 'memory.current'), `${current * MiB}\n`)
+    writeFileSync(join(folder, 'memory.stat'), `anon 1\nfile 2\nsock ${sock * MiB}\nshmem 3\n`)
+  }
+  return { folder, set }
+}
+
+t.test('what the kernel holds for the sockets is in use too', async t => {
+  const { folder, set } = cgroup(t)
+  const usage = { rss: 60 * MiB, heapTotal: 10 * MiB, heapUsed: 0, external: 0, arrayBuffers: 0 }
+  const used = createUsed(createSocketBytes(192 * MiB, folder), () => usage)
+  for (const [current, sock, expected, why] of [
+    [160, 90, 150, 'clients that do not read'],
+    [145, 90, 145, 'pages of files that count for another container'],
+    [143, 90, 60, 'all together far from the limit'],
+    [190, 0, 60, 'pages of files, which go when there is need'],
+  ] as const) {
+    set(current, sock)
+    t.equal(used().bytes, expected * MiB, why)
+  }
+  set(160, 90)
+  t.equal(used().socketBytes, 90 * MiB)
+  t.equal(createSocketBytes(undefined, folder)(0), 0, 'without a limit')
+})
+
+t.test('the cgroup is the container’s own, and not that of the machine', async t => {
+  const { folder } = cgroup(t)
+  const self = (text: string): string => {
+    writeFileSync(join(folder, 'self'), text)
+    return join(folder, 'self')
+  }
+  t.equal(cgroupFolder(folder, self('0::/\n')), join(folder, '/'))
+  t.equal(cgroupFolder(folder, self('0::/kubepods/pod1/c1\n')), folder, 'mounted as the root')
+  mkdirSync(join(folder, 'kubepods/c1'), { recursive: true })
+  writeFileSync(join(folder, 'kubepods/c1/memory.max'), 'max\n')
+  t.equal(cgroupFolder(folder, self('0::/kubepods/c1\n')), join(folder, 'kubepods/c1'))
+  rmSync(join(folder, 'memory.max'))
+  t.equal(cgroupFolder(folder, self('0::/\n')), undefined, 'a machine has no limit')
+  t.equal(cgroupFolder(folder, self('4:memory:/x\n')), undefined, 'version 1')
 })
 
 t.test('those on whom the most waits are cut, tunnels too, and the others go on', async t => {
@@ -169,6 +220,17 @@ t.test('those on whom the most waits are cut, tunnels too, and the others go on'
   )
   reader.write(get('/again'))
   await reader.until(/x[^]*\r\n\r\nx/)
+})
+
+t.test('of what waits in the kernel each is taken to have its part', async t => {
+  const app = await rawApp(t, () => {})
+  const { front, dial } = await openFront(t, app.port)
+  const head = `${get('/').slice(0, -2)}X: ${'x'.repeat(60 * 1024)}`
+  for (let n = 0; n < 4; n++) dial().write(head)
+  while (front.counters.open < 4) await seen()
+  await new Promise(resolve => setTimeout(resolve, 50))
+  front.shed(10 * MiB, 40 * MiB)
+  t.equal(front.counters.shed, 1)
 })
 
 t.test('who sends a head and never its end is cut too', async t => {
