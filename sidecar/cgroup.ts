@@ -18,13 +18,21 @@ export function createSocketBytes(
   folder: string | undefined = cgroupFolder(),
 ): (ownBytes: number) => number {
   if (limitBytes === undefined || folder === undefined) return () => 0
-  const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
   return ownBytes => {
-    const all = Number(read('memory.current'))
+    const all = Number(read(folder, 'memory.current'))
     // Nothing has to go then. To read the statistics is dear: before Linux 6.8 the kernel sums up those of the whole machine for it.
     if (pressureOf('high', all / limitBytes) === 'none') return 0
-    const sockets = Number(/^sock (\d+)$/m.exec(read('memory.stat'))?.[1] ?? 0)
+    const sockets = Number(/^sock (\d+)$/m.exec(read(folder, 'memory.stat'))?.[1] ?? 0)
     // The process's own may have pages of files that are another container's.
     return Math.max(0, Math.min(sockets, all - ownBytes))
+  }
+}
+
+/** Nothing where it cannot be read: what is known of the process by itself has to do then. */
+function read(folder: string, name: string): string {
+  try {
+    return readFileSync(join(folder, name), 'utf8')
+  } catch {
+    return ''
   }
 }
