@@ -4,6 +4,7 @@ import { annotation, webhookConfigurationName } from '../protocol/names.ts'
 import { parseService } from '../release/objects.ts'
 import { releasesPath } from '../release/record.ts'
 import { parseBreaker } from '../webhook/breaker.ts'
+import type { Breaker } from '../webhook/breaker.ts'
 import { redirectIn } from '../webhook/capture-redirect.ts'
 import type { Context } from '../webhook/decide.ts'
 import { object } from '../release/raw.ts'
@@ -52,8 +53,8 @@ export async function readAround(
   const asked = isRefused(configuration) ? undefined : configuration
   const labels = object(object(known?.metadata).labels) as Record<string, string>
   const annotations = object(object(known?.metadata).annotations) as Record<string, string>
-  const broken = new Set(
-    isRefused(releases) ? [] : releases.filter(release => isOpen(release, image)).map(nameOf),
+  const breakers = new Map(
+    isRefused(releases) ? [] : releases.map(release => [nameOf(release), openBreaker(release, image)]),
   )
   return {
     context: {
@@ -64,16 +65,16 @@ export async function readAround(
       policies: isRefused(policies) ? [] : policies,
       services: isRefused(services) ? [] : services.flatMap(service => parseService(service) ?? []),
       release: () => undefined,
-      isBroken: deployment => broken.has(deployment),
+      breaker: deployment => breakers.get(deployment),
     },
     unasked: known ? unasked(known, asked) : [],
   }
 }
 
 /** Where the image that is injected now is not known, any breaker counts. */
-function isOpen(release: Raw, image: string | undefined): boolean {
+function openBreaker(release: Raw, image: string | undefined): Breaker | undefined {
   const breaker = parseBreaker(annotationOf(release, annotation.breaker))
-  return breaker !== undefined && (image === undefined || breaker.image === image)
+  return image === undefined || breaker?.image === image ? breaker : undefined
 }
 
 async function readPolicies(cluster: Cluster): Promise<Policy[]> {

@@ -77,6 +77,11 @@ export function nextBreaker(last: Breaker | undefined, evidence: Evidence): Brea
   }
 }
 
+/** Its time has passed: one may try again. Of refusals a trial finds out, no pod has to. */
+export function isHalfOpen({ cause, retry }: Breaker, now: number): boolean {
+  return cause === 'container' && now >= Date.parse(retry)
+}
+
 /** Injected pods that our container alone keeps from starting. Where another one is at fault, too, the pod would not have started without us. */
 export function stuckPods(pods: readonly Pod[], image: string): { pod: Pod; fault: string }[] {
   return pods.flatMap(pod => {
@@ -126,18 +131,18 @@ export type Gate = (key: string, breaker: Breaker | undefined, isDryRun: boolean
 
 /**
  * Returns what says whether a new pod of a Deployment (its key) is to be left alone. Once the breaker's time has passed one pod is let
- * through; what becomes of it closes the breaker or opens it anew. Each replica lets one through, so at most two try.
+ * through; what becomes of it closes the breaker or opens it anew. If it was deleted before, another one is ten minutes later.
+ * Each replica lets one through, so at most two try.
  */
 export function createGate(image: string, now: () => number = Date.now): Gate {
-  const tried = new Map<string, string>() // key → of which breaker
+  const tried = new Map<string, number>() // key → when, in milliseconds since 1970
   return (key, breaker, isDryRun) => {
     if (!breaker || breaker.image !== image) {
       tried.delete(key)
       return false
     }
-    const isHalfOpen = breaker.cause === 'container' && now() >= Date.parse(breaker.retry)
-    if (!isHalfOpen || tried.get(key) === breaker.retry) return true
-    if (!isDryRun) tried.set(key, breaker.retry)
+    if (!isHalfOpen(breaker, now()) || now() - (tried.get(key) ?? -Infinity) < firstPauseMs) return true
+    if (!isDryRun) tried.set(key, now())
     return false
   }
 }

@@ -40,6 +40,8 @@ export interface Seen {
 export interface Breakers {
   /** Returns after how many milliseconds to look again, if nothing moves until then. Throws when something could not be written. */
   look(seen: Seen): Promise<number | undefined>
+  /** As it is now: our copy of the Release, which says `text`, lags behind our own writes. */
+  known(name: string, text: string | undefined): Breaker | undefined
 }
 
 const trialMs = 60_000
@@ -48,15 +50,14 @@ const leastMs = 1_000
 
 export function createBreakers(options: BreakersOptions): Breakers {
   const { api, writer, namespace, image, tell, restarts, now = () => new Date() } = options
-  const written = new Map<string, string | undefined>() // by name; our copy of the Release lags behind our own writes
+  const written = new Map<string, string | undefined>() // by name
   const tried = new Map<string, number>() // by name → when
-  return { look }
+  return { look, known }
 
   async function look(seen: Seen): Promise<number | undefined> {
     const { deployment, pods, replicaSets, text } = seen
     const { name } = deployment
-    if (written.has(name) && written.get(name) === text) written.delete(name)
-    const last = parseBreaker(written.has(name) ? written.get(name) : text)
+    const last = known(name, text)
     const refusing = replicaSets.find(({ replicas, refusal }) => replicas > 0 && refusal !== '')
     const newest = replicaSets.find(({ revision }) => revision === deployment.revision)
     const doubted = refusing ?? (last?.cause === 'refused' ? newest : undefined)
@@ -69,7 +70,13 @@ export function createBreakers(options: BreakersOptions): Breakers {
     if (doubted) return trialMs
     if (written.has(name)) return leastMs // other replicas have not heard of it either: they would make more pods that get stuck
     if (next?.cause === 'container' && (await freeStuck(seen)) === 'waits') return againMs
-    return next && Math.max(leastMs, Date.parse(next.retry) - now().getTime())
+    const waitMs = next ? Date.parse(next.retry) - now().getTime() : 0
+    return waitMs > 0 ? Math.max(leastMs, waitMs) : undefined // from then on missed.ts has the pods that came without
+  }
+
+  function known(name: string, text: string | undefined): Breaker | undefined {
+    if (written.has(name) && written.get(name) === text) written.delete(name)
+    return parseBreaker(written.has(name) ? written.get(name) : text)
   }
 
   /** Pods that are stuck do not go by themselves, and hold up their rollout. */

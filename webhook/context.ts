@@ -39,6 +39,9 @@ export async function contextOf(
     services: services(),
     release: state,
     sizes,
-    isBroken: name => !isTrial && gate(`${namespace}/${name}`, breaker(name), isDryRun),
+    breaker(name) {
+      const found = breaker(name)
+      return !isTrial && gate(`${namespace}/${name}`, found, isDryRun) ? found : undefined
+    },
   }
 }

@@ -7,6 +7,7 @@ import { appOptions, findApp, kindOf, namedContainers, routesOf } from '../relea
 import type { App, Route } from '../release/app.ts'
 import { parsePodSpec } from '../release/objects.ts'
 import type { PodSpec, Service } from '../release/objects.ts'
+import type { Breaker } from './breaker.ts'
 import { bypasses, captureOf } from './capture.ts'
 import type { Capture } from './capture.ts'
 import type { Redirect } from './capture-redirect.ts'
@@ -41,13 +42,13 @@ export interface Context extends Around {
   redirect?: Redirect
   /** What the installation wants sidecars to have. */
   sizes?: Wishes
-  /** Whether its pods are left alone for now, because of what became of others. */
-  isBroken?: (deployment: string) => boolean
+  /** Why its pods are left alone for now: what became of others. */
+  breaker?: (deployment: string) => Breaker | undefined
 }
 
 /** Takes the raw pod as the API server sends it. */
 export function decide(raw: unknown, context: Context): Decision {
-  const { annotations, services, release, redirect, sizes = {}, isBroken } = context
+  const { annotations, services, release, redirect, sizes = {}, breaker } = context
   const pod = parseNewPod(raw)
   if (!pod) return { skip: ['not-a-pod'], deployment: undefined, warnings: [] }
   const before = parseStatus(pod.annotations[annotation.status])
@@ -88,7 +89,7 @@ export function decide(raw: unknown, context: Context): Decision {
     return { ...skip(obstacle.code), about: obstacle.subject }
   if (!capture && redirect === 'refused' && routes.length > 0) return skip('pod-security')
   if (!capture) return skip(routes.length > 0 ? 'numeric-target' : 'port-without-name')
-  if (!before && isBroken?.(name)) return skip('breaker')
+  if (!before && breaker?.(name)) return skip('breaker')
 
   // Here too, a default of the namespace need not fit.
   if (choice !== 'auto' && choice !== capture && Object.hasOwn(pod.annotations, option.capture))

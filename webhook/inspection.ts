@@ -88,7 +88,10 @@ export function createInspection({ api, log, controller, image, onKnown }: Inspe
       ...controller.around(namespace),
       services: copies.services(),
       release: state,
-      isBroken: deployment => breaker(deployment)?.image === image,
+      breaker(deployment) {
+        const found = breaker(deployment)
+        return found?.image === image ? found : undefined
+      },
     }
   }
 

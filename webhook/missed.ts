@@ -1,9 +1,12 @@
-// Pods that should have the sidecar and do not: created before the namespace was labelled or the Service was there, or while the webhook did not answer.
-// failurePolicy Ignore lets them in silently; here they are counted, told on their Deployment, and, where its people asked for it, replaced. Those that
-// could not have it now either are told why: at admission nobody may have been able to, without the label or the Service.
+// Pods that should have the sidecar and do not: created before the namespace was labelled or the Service was there, while the webhook did not answer, or
+// while a breaker was open whose time has passed. failurePolicy Ignore lets them in silently; here they are counted, told on their Deployment, and, where
+// its people asked for it, replaced. Those that could not have it now either are told why: at admission nobody may have been able to, without the label
+// or the Service.
 
 import type { Api } from '../release/api.ts'
 import type { Deployment, Pod, ReplicaSet } from '../release/objects.ts'
+import { isHalfOpen } from './breaker.ts'
+import type { Breaker } from './breaker.ts'
 import { decide } from './decide.ts'
 import type { Context } from './decide.ts'
 import type { Told } from './events.ts'
@@ -37,6 +40,7 @@ export interface MissedPods {
 }
 
 const againMs = 10_000
+const latelyMs = 10 * 60_000
 /** The API server may hear of a namespace's label later than we do: who was not asked about one pod is asked about another before that is told. */
 const unaskedMs = [5_000, 60_000] as const
 
@@ -76,7 +80,10 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
       return undefined
     }
     const found = await caseOf(name, newest)
-    const decision = found.pod && decide(found.pod, context)
+    const breaker = context.breaker?.(name)
+    const isOver = breaker !== undefined && isHalfOpen(breaker, now().getTime()) && !pods.some(isTried)
+    const decision =
+      found.pod && decide(found.pod, isOver ? { ...context, breaker: () => undefined } : context)
     if (!decision || 'skip' in decision) {
       counts.delete(name)
       const why = decision ? sayReasons(decision.skip.filter(isWorthTelling), decision.about) : []
@@ -93,7 +100,7 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
       const trial = await tryPod(api, namespace, found.pod!)
       if (trial.verdict === 'bare') return unasked(deployment, found)
       found.told = 'missed'
-      report(deployment, trial, isAskedFor(deployment, context.annotations))
+      report(deployment, trial, isAskedFor(deployment, context.annotations), breaker)
     }
     return restartIfAsked(deployment, context)
   }
@@ -107,19 +114,29 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
     return found
   }
 
-  function report(deployment: Deployment, trial: Trial, isReplaced: boolean): void {
+  function report(
+    deployment: Deployment,
+    trial: Trial,
+    isReplaced: boolean,
+    breaker: Breaker | undefined,
+  ): void {
     if (trial.verdict === 'ours')
       return warn(
         deployment,
         'InjectionRefused',
         `missed: pods run without the sidecar, and with it the API server would refuse them: ${trial.refused}`,
       )
-    const advice = `kubectl -n ${namespace} rollout restart deployment/${deployment.name} gives it to them`
+    const restart = `kubectl -n ${namespace} rollout restart deployment/${deployment.name}`
+    const [why, advice] = breaker
+      ? [`it kept others from starting (${breaker.says}), and may start by now`, `${restart} tries one`]
+      : [
+          'they were created before the namespace was labelled or the Service was there, or while the webhook did not answer or a breaker was open',
+          `${restart} gives it to them`,
+        ]
     warn(
       deployment,
       'InjectionMissed',
-      'missed: pods run without the sidecar: they were created before the namespace was labelled or the Service was there, or while the webhook did not answer. ' +
-        (isReplaced ? 'They are replaced' : advice),
+      `missed: pods run without the sidecar: ${why}. ${isReplaced ? 'They are replaced' : advice}`,
     )
   }
 
@@ -150,11 +167,17 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
         'RestartRefused',
         `missed: its annotation asks for a restart, but we may not: ${answer.refused}. kubectl apply -f manifests/restart gives us the right`,
       )
-    // Nothing of the Deployment moves when we are given the right.
-    return answer === 'waits' || typeof answer === 'object' ? againMs : undefined
+    if (answer === 'restarted') return undefined
+    // Nothing of the Deployment moves when we are given the right, or when the hour is over.
+    return answer === 'lately' ? latelyMs : againMs
   }
 
   function warn({ name, uid }: Deployment, reason: string, message: string): void {
     tell({ namespace, deployment: { name, uid }, type: 'Warning', reason, message })
   }
+}
+
+/** Whether what becomes of it will say whether the sidecar starts. */
+function isTried({ injected, terminating, ready }: Pod): boolean {
+  return injected && !terminating && !ready
 }

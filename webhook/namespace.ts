@@ -51,7 +51,7 @@ export interface NamespaceOptions {
 }
 
 /** What is known of a namespace besides what is in it. */
-export type NamespaceContext = Omit<Context, 'services' | 'release' | 'isBroken'>
+export type NamespaceContext = Omit<Context, 'services' | 'release' | 'breaker'>
 
 /** Of all replicas one writes. */
 export interface Writer {
@@ -178,7 +178,7 @@ export function watchNamespace({
     }
     if (!writer.isLeading()) return
     const own = copies.podsOf(deployment)
-    const context = { ...around(), services: copies.services(), release: () => undefined, isBroken }
+    const context = { ...around(), services: copies.services(), release: () => undefined }
     onReconciled?.(deployment, own, context)
     await release(deployment, own, context.annotations)
     await care(deployment, own, context)
@@ -192,7 +192,12 @@ export function watchNamespace({
     const text = releases.objects.get(`${namespace}/${name}`)?.annotations[annotation.breaker]
     const again = [
       await breakers.look({ deployment, pods, replicaSets, text, defaults: context.annotations }),
-      await missed.look({ deployment, pods, replicaSets, context }),
+      await missed.look({
+        deployment,
+        pods,
+        replicaSets,
+        context: { ...context, breaker: () => breakers.known(name, text) },
+      }),
     ]
     for (const ms of again) if (ms !== undefined) queue.later(name, ms)
   }

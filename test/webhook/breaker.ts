@@ -155,8 +155,12 @@ t.test(
     t.equal(gate('shop/web', open, false), false)
     t.equal(gate('shop/web', open, false), true)
     t.equal(gate('shop/other', open, false), false)
-    const again = { ...open!, retry: '2026-11-27T12:10:00.001Z' }
-    now += 1
+    now += 10 * minuteMs
+    t.equal(gate('shop/web', open, false), false, 'the one before was deleted before it could say anything')
+    const again = next(open, { pods: [stuck] }, 20 * minuteMs)
+    now += 19 * minuteMs
+    t.equal(gate('shop/web', again, false), true, 'it has opened anew')
+    now += minuteMs
     t.equal(gate('shop/web', again, false), false, 'the next turn')
     t.equal(createGate('spa-reloader-sidecar:2', () => start)('shop/web', open, false), false)
     const refused = next(undefined, { trial: { refused: 'no' } })

@@ -180,6 +180,27 @@ t.test('while another replica leads nothing is written, and then it goes on from
   t.same(serials, [...new Set(serials)], 'nothing is told twice')
 })
 
+t.test('pods that came while a breaker was open are missed once its time has passed', async t => {
+  const { shop, send, missed } = await start(t)
+  const { namespace, apply, told, stamps } = await shop(enabled)
+  await apply()
+  await told(({ phase }) => phase === 'ready')
+  const release = `/apis/spa-reloader.io/v1/namespaces/${namespace}/releases/web`
+  const image = 'spa-reloader-sidecar:1'
+  const [since, retry] = ['2026-11-28T11:45:00Z', '2100-01-01T00:00:00Z']
+  const breaker = { cause: 'container', says: 'ErrImagePull', image, since, retry, trips: 1 }
+  const annotate = (text: string) =>
+    send('PATCH', release, { metadata: { annotations: { [annotation.breaker]: text } } })
+  await annotate(JSON.stringify(breaker))
+  const containers = [{ name: 'web', image: 'web:2', ports: [{ name: 'http', containerPort: 8080 }] }]
+  const template = { metadata: { labels: { [label.injected]: null } }, spec: { containers } }
+  await send('PATCH', `/apis/apps/v1/namespaces/${namespace}/deployments/web`, { spec: { template } })
+  await until(async () => (await stamps()).every(stamp => stamp === undefined))
+  t.equal(missed(), 0)
+  await annotate(JSON.stringify({ ...breaker, retry: '2026-11-28T11:55:00Z' }))
+  await until(async () => missed() === 2)
+})
+
 /** A cluster with our controller, which ends with the test. */
 async function start(t: Test) {
   const messages: string[] = []
@@ -211,6 +232,7 @@ async function start(t: Test) {
     refused: proxy.refused,
     logged: () => messages,
     events: () => told,
+    missed: () => controller.missed(),
   }
 
   function lead(isOurTurn: boolean): void {

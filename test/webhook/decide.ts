@@ -1,6 +1,7 @@
 import t from 'tap'
 import { parseService } from '../../release/objects.ts'
 import { decide } from '../../webhook/decide.ts'
+import type { Breaker } from '../../webhook/breaker.ts'
 import type { Redirect } from '../../webhook/capture-redirect.ts'
 import type { Context } from '../../webhook/decide.ts'
 import { reasons } from '../../webhook/reasons.ts'
@@ -27,7 +28,7 @@ interface Facts {
   redirect?: Redirect
   /** Specs: of a NetworkPolicy where it has a podSelector, else of another kind. */
   policies?: object[]
-  isBroken?: boolean
+  breaker?: Breaker
 }
 
 function pod(facts: Facts): Raw {
@@ -53,7 +54,7 @@ function decideOn(facts: Facts) {
     annotations: defaults,
     services: service ? [web] : [],
     redirect,
-    isBroken: () => facts.isBroken === true,
+    breaker: () => facts.breaker,
     policies: policies.map(policy =>
       'podSelector' in policy
         ? parseNetworkPolicy({ metadata: { name: 'web', namespace: 'shop' }, spec: policy })!
@@ -92,9 +93,18 @@ t.test('a pod that may run on Linux, too, is no Windows pod', async t => {
     t.match(decideOn({ spec }), { inject: {} })
 })
 
+const breaker: Breaker = {
+  cause: 'container',
+  says: 'ErrImagePull',
+  image: 'sidecar:1',
+  since: '2026-11-27T12:00:00Z',
+  retry: '2026-11-27T12:10:00Z',
+  trips: 1,
+}
+
 const skipped: Record<Exclude<Reason, 'not-a-pod'>, Facts[]> = {
   'opted-out': [{ labels: { 'spa-reloader.io/inject': 'false' } }],
-  breaker: [{ isBroken: true }],
+  breaker: [{ breaker }],
   'host-network': [{ spec: { hostNetwork: true } }],
   windows: [
     { spec: { os: { name: 'windows' } } },

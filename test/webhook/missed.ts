@@ -2,7 +2,9 @@ import t from 'tap'
 import { label, option } from '../../protocol/names.ts'
 import type { Api } from '../../release/api.ts'
 import { parseDeployment, parsePod, parseReplicaSet } from '../../release/objects.ts'
+import type { Pod } from '../../release/objects.ts'
 import { object } from '../../release/raw.ts'
+import type { Breaker } from '../../webhook/breaker.ts'
 import type { Told } from '../../webhook/events.ts'
 import { createMissedPods } from '../../webhook/missed.ts'
 import { readGolden } from './goldens.ts'
@@ -20,9 +22,9 @@ const pods = [
   parsePod({ ...pod, metadata: { ...object(pod.metadata), namespace: 'shop', name: 'web-1', uid: 'p' } })!,
 ]
 
-/** One pod without the sidecar, whose people ask for a restart, and an API server that answers trials so. */
-function start() {
-  const server = { isAsking: true }
+/** One pod without the sidecar, and others; its people ask for a restart, and an API server that answers trials so. */
+function start({ breaker = undefined as Breaker | undefined, others = [] as Pod[] } = {}) {
+  const server = { isAsking: true, restart: 'restarted' as 'restarted' | 'lately' }
   const told: Told[] = []
   let restarts = 0
   let ms = Date.parse('2026-11-28T12:00:00Z')
@@ -38,7 +40,7 @@ function start() {
       seen: () => {},
       ask: async () => {
         restarts += 1
-        return 'restarted'
+        return server.restart
       },
     },
     now: () => new Date(ms),
@@ -50,7 +52,8 @@ function start() {
     count: missed.count,
     async look(afterMs = 0) {
       ms += afterMs
-      return missed.look({ deployment, pods, replicaSets, context })
+      const all = { ...context, breaker: () => breaker }
+      return missed.look({ deployment, pods: [...pods, ...others], replicaSets, context: all })
     },
   }
 }
@@ -80,3 +83,42 @@ t.test(
     t.equal(restarts(), 1)
   },
 )
+
+const bare = parsePod({
+  ...pod,
+  metadata: { ...object(pod.metadata), namespace: 'shop', name: 'web-2', uid: 'q' },
+})!
+const open: Breaker = {
+  cause: 'container',
+  says: 'ErrImagePull',
+  image: 'sidecar:1',
+  since: '2026-11-28T11:45:00Z',
+  retry: '2026-11-28T12:05:00Z',
+  trips: 1,
+}
+
+t.test('once the time of a breaker has passed, those that came without the sidecar are missed', async t => {
+  const { look, told, restarts, count } = start({ breaker: open, others: [bare] })
+  t.equal(await look(), undefined)
+  t.same([told(), restarts(), count()], [[], 0, 0], 'it is open')
+  await look(5 * 60_000)
+  t.equal(count(), 2)
+  await look(60_000)
+  t.match(told(), [
+    /^missed: .* kept others from starting \(ErrImagePull\), and may start by now\. They are replaced$/,
+  ])
+  t.equal(restarts(), 2, 'it is asked for until there is no reason to')
+})
+
+t.test('while one is tried the others are left alone', async t => {
+  const tried = { ...bare, injected: true, ready: false }
+  const { look, told, count } = start({ breaker: open, others: [tried] })
+  await look(5 * 60_000)
+  t.same([told(), count()], [[], 0])
+})
+
+t.test('a Deployment that was restarted lately is looked at again, although nothing of it moves', async t => {
+  const { server, look } = start()
+  server.restart = 'lately'
+  t.equal(await look(), 10 * 60_000)
+})

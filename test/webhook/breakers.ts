@@ -1,0 +1,73 @@
+// The breaker of one Deployment, kept on its Release: here that is a string, and the API server says yes.
+
+import t from 'tap'
+import { annotation, label } from '../../protocol/names.ts'
+import type { Api } from '../../release/api.ts'
+import { parseDeployment, parsePod } from '../../release/objects.ts'
+import type { Pod } from '../../release/objects.ts'
+import { object } from '../../release/raw.ts'
+import { createBreakers } from '../../webhook/breakers.ts'
+
+const image = 'spa-reloader-sidecar:1'
+const minuteMs = 60_000
+const deployment = parseDeployment({ metadata: { namespace: 'shop', name: 'web', uid: 'd' }, spec: {} })!
+
+function pod(injected: boolean, waiting: string): Pod {
+  const name = 'spa-reloader'
+  return parsePod({
+    metadata: {
+      namespace: 'shop',
+      name: 'web-1',
+      uid: 'p',
+      labels: injected ? { [label.injected]: 'true' } : {},
+    },
+    spec: { containers: [{ name: 'web', image: 'web:1' }, ...(injected ? [{ name, image }] : [])] },
+    status: { containerStatuses: injected ? [{ name, state: { waiting: { reason: waiting } } }] : [] },
+  })!
+}
+
+const stuck = pod(true, 'ErrImagePull')
+const bare = pod(false, '')
+
+function start() {
+  let ms = Date.parse('2026-11-28T12:00:00Z')
+  /** On the Release. */
+  let text: string | undefined
+  const told: string[] = []
+  const request: Api['request'] = async ({ body }) => {
+    const value = object(object(object(body).metadata).annotations)[annotation.breaker]
+    text = typeof value === 'string' ? value : undefined
+    return { status: 200, headers: {}, body: {} }
+  }
+  const breakers = createBreakers({
+    api: { request } as Api,
+    writer: { request },
+    namespace: 'shop',
+    image,
+    tell: ({ message }) => told.push(message),
+    restarts: { seen: () => {}, ask: async () => 'restarted' },
+    now: () => new Date(ms),
+  })
+  return {
+    told,
+    known: (copy = text) => breakers.known('web', copy),
+    look(pods: Pod[], afterMs = 0) {
+      ms += afterMs
+      return breakers.look({ deployment, pods, replicaSets: [], text, defaults: {} })
+    },
+  }
+}
+
+t.test('it is looked at again when its time has passed, and from then on when something moves', async t => {
+  const { look } = start()
+  t.equal(await look([stuck]), 1_000, 'the other replicas have to hear of it')
+  t.equal(await look([stuck], 1_000), 10 * minuteMs - 1_000)
+  t.equal(await look([bare], minuteMs), 9 * minuteMs - 1_000)
+  t.equal(await look([bare], 9 * minuteMs), undefined)
+})
+
+t.test('it is known as it was written, before our copy of the Release has it', async t => {
+  const { look, known } = start()
+  await look([stuck])
+  t.match(known(undefined), { says: 'ErrImagePull', trips: 1 })
+})
