@@ -77,6 +77,11 @@ export function nextBreaker(last: Breaker | undefined, evidence: Evidence): Brea
   }
 }
 
+/** What, since when, and when it is tried again. */
+export function sayBreaker({ cause, says, since, retry }: Breaker): string {
+  return `${says} since ${since}, ${cause === 'refused' ? 'a dry run asks each minute' : `one tries again from ${retry} on`}`
+}
+
 /** Its time has passed: one may try again. Of refusals a trial finds out, no pod has to. */
 export function isHalfOpen({ cause, retry }: Breaker, now: number): boolean {
   return cause === 'container' && now >= Date.parse(retry)

@@ -65,7 +65,7 @@ export function createBreakers(options: BreakersOptions): Breakers {
     const next = nextBreaker(last, { pods, trial, image, now: now() })
     if (next !== last) {
       await write(deployment, next)
-      report(seen, last, next)
+      report(seen, next)
     }
     if (doubted) return trialMs
     if (written.has(name)) return leastMs // other replicas have not heard of it either: they would make more pods that get stuck
@@ -114,7 +114,8 @@ export function createBreakers(options: BreakersOptions): Breakers {
     written.set(name, text)
   }
 
-  function report({ deployment, pods }: Seen, last: Breaker | undefined, next: Breaker | undefined): void {
+  /** At each trip anew: an Event goes after an hour, a pause lasts up to six. */
+  function report({ deployment, pods }: Seen, next: Breaker | undefined): void {
     const { name, uid } = deployment
     const told = { namespace, deployment: { name, uid } }
     if (!next)
@@ -124,7 +125,6 @@ export function createBreakers(options: BreakersOptions): Breakers {
         reason: 'InjectionResumed',
         message: 'breaker: what kept pods with the sidecar from starting is gone: new ones get it again',
       })
-    if (last && last.says === next.says && last.cause === next.cause) return
     tell({
       ...told,
       type: 'Warning',
@@ -144,9 +144,9 @@ function refusedText({ says }: Breaker): string {
   )
 }
 
-function stuckText({ says, image }: Breaker, count: number, namespace: string, name: string): string {
+function stuckText({ says, image, retry }: Breaker, count: number, namespace: string, name: string): string {
   return (
     `breaker: the sidecar (${image}) keeps ${count === 1 ? 'a pod' : `${count} pods`} from starting: ${says}. New pods come without it, and one ` +
-    `tries again after a while. Those that are stuck stay until somebody deletes them: kubectl -n ${namespace} rollout restart deployment/${name}`
+    `tries again from ${retry} on. Those that are stuck stay until somebody deletes them: kubectl -n ${namespace} rollout restart deployment/${name}`
   )
 }

@@ -7,6 +7,7 @@ import { appOptions, findApp, kindOf, namedContainers, routesOf } from '../relea
 import type { App, Route } from '../release/app.ts'
 import { parsePodSpec } from '../release/objects.ts'
 import type { PodSpec, Service } from '../release/objects.ts'
+import { sayBreaker } from './breaker.ts'
 import type { Breaker } from './breaker.ts'
 import { bypasses, captureOf } from './capture.ts'
 import type { Capture } from './capture.ts'
@@ -25,7 +26,7 @@ import type { Wishes } from './resources.ts'
 import { appOf, parseStatus } from './status.ts'
 import type { Status } from './status.ts'
 
-/** `about` is the object that is the reason, where it is another one. */
+/** `about` is the object that is the reason, where it is another one; of a breaker, what it says. */
 export type Decision = ({ inject: Plan } | { skip: Reason[]; about?: string }) & {
   /** Known as soon as the owner is. */
   deployment: string | undefined
@@ -89,7 +90,8 @@ export function decide(raw: unknown, context: Context): Decision {
     return { ...skip(obstacle.code), about: obstacle.subject }
   if (!capture && redirect === 'refused' && routes.length > 0) return skip('pod-security')
   if (!capture) return skip(routes.length > 0 ? 'numeric-target' : 'port-without-name')
-  if (!before && breaker?.(name)) return skip('breaker')
+  const open = before ? undefined : breaker?.(name)
+  if (open) return { ...skip('breaker'), about: sayBreaker(open) }
 
   // Here too, a default of the namespace need not fit.
   if (choice !== 'auto' && choice !== capture && Object.hasOwn(pod.annotations, option.capture))

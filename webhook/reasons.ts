@@ -35,8 +35,7 @@ export const reasons = {
   'host-port': 'the port of the app has a hostPort, which would lead to the sidecar',
   'no-free-port': 'the containers declare all ports that the sidecar could use',
   ...policies,
-  breaker:
-    'the sidecar kept other pods of the Deployment from starting: its Events say how, and when one tries again',
+  breaker: 'the sidecar kept other pods of the Deployment from starting: new ones come without it for now',
 } as const satisfies Record<string, string>
 export type Reason = keyof typeof reasons
 

@@ -4,6 +4,7 @@ import { containerName, label } from '../../protocol/names.ts'
 import { isString } from '../../protocol/release.ts'
 import { decide } from '../../webhook/decide.ts'
 import { sayReasons } from '../../webhook/reasons.ts'
+import type { Reason } from '../../webhook/reasons.ts'
 import { isWorthTelling } from '../../webhook/tell.ts'
 import { sidecarOf } from '../../webhook/pod.ts'
 import { list, object } from '../../release/raw.ts'
@@ -47,7 +48,7 @@ export async function checkNamespace(cluster: Cluster, settings: WebhookSettings
     const subject = `deployment/${name}`
     const decision = decide(podOf(deployment), context)
     if ('skip' in decision)
-      return sayReasons(decision.skip.filter(isWorthTelling), decision.about).map(sentence =>
+      return sayReasons(decision.skip.filter(isToBeMended), decision.about).map(sentence =>
         warn(`${subject} is not injected: ${sentence}`),
       )
     if (isRefused(pods)) return []
@@ -57,6 +58,11 @@ export async function checkNamespace(cluster: Cluster, settings: WebhookSettings
     const restart = `kubectl -n ${namespace} rollout restart deployment/${name}`
     return [warn(`${subject}: ${missed} of ${own.length} pods are not injected (missed): ${restart}`)]
   }
+}
+
+/** The breaker has Events of its own, which may be gone by now. */
+function isToBeMended(code: Reason): boolean {
+  return code === 'breaker' || isWorthTelling(code)
 }
 
 function checkSidecars(pods: readonly Raw[], image: string | undefined): Finding[] {

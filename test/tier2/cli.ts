@@ -65,13 +65,15 @@ t.test('explain: a Deployment that the breaker leaves alone', async t => {
   )
   const { image } = JSON.parse(status) as { image: string }
   const [since, retry] = ['2100-01-01T00:00:00Z', '2100-01-02T00:00:00Z']
+  const sentence = `breaker: ErrImagePull since ${since}, one tries again from ${retry} on: ${reasons.breaker}`
   const breaker = { cause: 'container', says: 'ErrImagePull', image, since, retry, trips: 1 }
   await until('the Release', () => kubectl('get release web -o name').catch(() => undefined))
   await kubectl(`annotate release web spa-reloader.io/breaker=${JSON.stringify(breaker)}`)
   t.match(await cli('explain deployment/web -n broken'), {
     code: 1,
-    stdout: `are not injected:\nbreaker: ${reasons.breaker}\n`,
+    stdout: `are not injected:\n${sentence}\n`,
   })
+  t.match(await cli('check -n broken'), { stdout: `warn  deployment/web is not injected: ${sentence}\n` })
   await kubectl('annotate release web spa-reloader.io/breaker-')
   t.match(await cli('explain deployment/web -n broken'), { code: 0 })
 })

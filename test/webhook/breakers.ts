@@ -71,3 +71,13 @@ t.test('it is known as it was written, before our copy of the Release has it', a
   await look([stuck])
   t.match(known(undefined), { says: 'ErrImagePull', trips: 1 })
 })
+
+t.test('it is told at each trip, with the time of the next try', async t => {
+  const { look, told } = start()
+  await look([stuck])
+  await look([stuck], minuteMs)
+  await look([stuck], 9 * minuteMs)
+  t.equal(told.length, 2)
+  t.match(told[0], /from starting: ErrImagePull\. .* one tries again from 2026-11-28T12:10:00\.000Z on\./)
+  t.match(told[1], /tries again from 2026-11-28T12:30:00\.000Z on\./)
+})

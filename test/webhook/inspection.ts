@@ -97,10 +97,18 @@ t.test('what keeps the next pod from it is said with its code', async t => {
 
 t.test('a breaker counts if it was opened by the sidecar that is injected now', async t => {
   for (const [image, expected] of [
-    ['sidecar:2', /^breaker: /],
+    ['sidecar:2', /^breaker: x since 12:00, one tries again from 12:10 on: the sidecar kept other pods/],
     ['sidecar:1', /^missed: /],
   ] as const) {
-    const { why, next } = open({ breaker: { cause: 'container', says: 'x', image, since: '' } as Breaker })
+    const breaker: Breaker = {
+      cause: 'container',
+      says: 'x',
+      image,
+      since: '12:00',
+      retry: '12:10',
+      trips: 1,
+    }
+    const { why, next } = open({ breaker })
     why()
     await next()
     t.match(why(), [expected], image)
