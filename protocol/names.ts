@@ -213,5 +213,8 @@ export const header = { missing: 'X-SPA-Missing' } as const
  */
 export const lingerSec = 3
 
+/** In seconds, how long a sidecar drains at most: one that is told more stops at its start. */
+export const maxDrainSec = 3_600
+
 /** WebSocket close codes (RFC 6455 §7.4 and the private range). */
 export const closeCode = { draining: 1012, full: 1013, policy: 1008, maxAge: 4001 } as const

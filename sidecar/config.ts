@@ -3,7 +3,7 @@
 
 import env from 'env-var'
 import { isIP } from 'node:net'
-import { file, port, sidecarEnv, staticEnv } from '../protocol/names.ts'
+import { file, maxDrainSec, port, sidecarEnv, staticEnv } from '../protocol/names.ts'
 import { tabsCap } from '../protocol/tabs.ts'
 import { defaultLimits } from './front/limits.ts'
 import type { Limits } from './front/limits.ts'
@@ -108,7 +108,7 @@ export function readListenAddress(environment: NodeJS.ProcessEnv): string | unde
 /** In milliseconds. */
 export function readDrainMs(environment: NodeJS.ProcessEnv): number {
   const seconds = readVariables(environment).optional(sidecarEnv.drainSec, '25') // inside the kubelet's 30 s before SIGKILL
-  return seconds.asNumberBetween(0, 3_600) * 1_000
+  return seconds.asNumberBetween(0, maxDrainSec) * 1_000
 }
 
 function readLimits(environment: NodeJS.ProcessEnv): Limits {

@@ -1,7 +1,7 @@
 // The webhook's configuration, read once from the environment.
 
 import env from 'env-var'
-import { port, systemNamespace, webhookEnv } from '../protocol/names.ts'
+import { maxDrainSec, port, systemNamespace, webhookEnv } from '../protocol/names.ts'
 import { redirectSettings } from './capture-redirect.ts'
 import type { RedirectSetting } from './capture-redirect.ts'
 import { amountsOf, isSane, needs, wishes } from './resources.ts'
@@ -53,7 +53,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const isOff = ['off', '0'].includes(consolePort.asString())
   return Object.freeze({
     sidecarImage: variables.get(webhookEnv.sidecarImage).required().asString(),
-    sidecarDrainSec: variables.get(webhookEnv.sidecarDrainSec).asIntPositive(),
+    sidecarDrainSec: drainSec(variables.get(webhookEnv.sidecarDrainSec).asIntPositive()),
     sidecarSizes: readSizes(environment),
     redirect,
     redirectImage,
@@ -93,6 +93,12 @@ function readSizes(environment: NodeJS.ProcessEnv): Wishes {
   if (low)
     throw new Error(`${variableOf[low]} is below the request, or below the least that a sidecar works with`)
   return sizes
+}
+
+/** With more, every new pod would break. */
+function drainSec(seconds: number | undefined): number | undefined {
+  if (seconds === undefined || seconds <= maxDrainSec) return seconds
+  throw new Error(`${webhookEnv.sidecarDrainSec}: a sidecar drains for ${maxDrainSec} seconds at most`)
 }
 
 /** DNS-1123 subdomains, as Kubernetes asks of a Secret's name. A wrong one would make the API server refuse every pod. */

@@ -1,7 +1,15 @@
 // The container and the volumes that are added to a pod. They pass Pod Security `restricted`, and a quota that the app passes.
 // The pod's ServiceAccount token is kept out: whoever breaks into a public-facing sidecar finds nothing. Only feed `watch` needs one.
 
-import { containerName, file, label, annotation, lingerSec, sidecarEnv } from '../protocol/names.ts'
+import {
+  containerName,
+  file,
+  label,
+  annotation,
+  lingerSec,
+  maxDrainSec,
+  sidecarEnv,
+} from '../protocol/names.ts'
 import type { Plan } from './plan.ts'
 import { object } from '../release/raw.ts'
 import type { ContainerList } from './pod.ts'
@@ -180,7 +188,7 @@ function environment(plan: Plan, drainSec: number): Raw[] {
 
 /** The kubelet kills at the end of the grace period (30 s by default), so draining ends 5 s before. */
 function drainSecOf(pod: Raw): number {
-  return Math.max(1, graceSecOf(pod) - 5)
+  return Math.min(maxDrainSec, Math.max(1, graceSecOf(pod) - 5))
 }
 
 function graceSecOf(pod: Raw): number {

@@ -155,6 +155,7 @@ t.test('wrong values are refused by name', async t => {
     'imagee.tag=1': /imagee/,
     'image.digest=latest': /image.*digest/,
     'sidecar.drainSeconds=-1': /drainSeconds/,
+    'sidecar.drainSeconds=3601': /drainSeconds/,
     'podMonitor.interval=often': /interval/,
     'sidecar.form=big': /form/,
     'sidecar.resources.limits.memory=much': /resources.*memory/,

@@ -58,6 +58,7 @@ t.test('a missing or wrong variable is named', async t => {
     { SPA_SIDECAR_IMAGE: '' },
     { SPA_SIDECAR_DRAIN_SEC: '-1' },
     { SPA_SIDECAR_DRAIN_SEC: '5s' },
+    { SPA_SIDECAR_DRAIN_SEC: '3601' }, // the sidecar would stop at its start
     { SPA_WEBHOOK_DRAIN_SEC: '-5' },
     { SPA_SIDECAR_CPU: '0' },
     { SPA_SIDECAR_CPU_LIMIT: '5m' },

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { formatReleaseState } from '../../protocol/release.ts'
+import { readConfig } from '../../sidecar/config.ts'
 import { inject } from '../../webhook/inject.ts'
 import { list, object } from '../../release/raw.ts'
 import type { Raw } from '../../release/raw.ts'
@@ -171,6 +172,20 @@ t.test(
     t.same(admit(patched, context).patch, [])
   },
 )
+
+t.test('the sidecar takes the environment that it is given, however long the grace period', async t => {
+  const { pod, context } = readGolden('helm')
+  for (const [grace, drainMs] of [
+    [30, 25_000],
+    [7_200, 3_600_000],
+  ]) {
+    const raw = { ...pod, spec: { ...object(pod.spec), terminationGracePeriodSeconds: grace } }
+    const { patched } = admit(raw, context)
+    const own = list(object(patched.spec).containers).find(({ name }) => name === 'spa-reloader')
+    const variables = list(own?.env).map(({ name, value }) => [String(name), value ?? '10.0.0.1']) // the others are its pod's fields
+    t.equal(readConfig(Object.fromEntries(variables) as NodeJS.ProcessEnv).drainMs, drainMs)
+  }
+})
 
 function release() {
   return releaseState
