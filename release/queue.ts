@@ -17,12 +17,14 @@ export interface QueueOptions {
   /** How long moves are gathered, in milliseconds. */
   gatherMs: number
   log: Log
+  /** A call has failed, and will be tried again. */
+  onFailed?(): void
 }
 
 const firstRetryMs = 500
 const maxRetryMs = 30_000
 
-export function createQueue({ work, gatherMs, log }: QueueOptions): Queue {
+export function createQueue({ work, gatherMs, log, onFailed }: QueueOptions): Queue {
   const waiting = new Map<string, { timer: NodeJS.Timeout; at: number }>()
   const running = new Map<string, Promise<void>>()
   const moved = new Set<string>() // while its call was running
@@ -62,6 +64,7 @@ export function createQueue({ work, gatherMs, log }: QueueOptions): Queue {
       delayMs = Math.random() * Math.min(maxRetryMs, firstRetryMs * 2 ** count)
       moved.add(key)
       log('reconcile failed', { key, reason: reason(error), retry_ms: Math.round(delayMs) })
+      onFailed?.()
     }
     running.delete(key)
     if (moved.delete(key)) schedule(key, delayMs)

@@ -64,6 +64,16 @@ t.test('what has not failed yet is told as 0: Prometheus sees no increase where 
   t.match(await sidecarText(), 'spa_reloader_tabs_refused_total{why="rate"} 0\n')
 })
 
+t.test('each gauge of the webhook has an alert, and so have reconciles that fail', async t => {
+  const alerts = readFileSync('charts/spa-reloader/files/alerts.yaml', 'utf8')
+  const names = webhook.filter(({ type }) => type === 'gauge').map(({ name }) => name)
+  for (const name of [...names, 'spa_reloader_failed_reconciles_total']) t.match(alerts, name)
+})
+
+t.test('a webhook that is not ready says so, although it is up', async t => {
+  t.match(await webhookText(), '\nspa_reloader_ready 0\n')
+})
+
 /** As `/metrics` prints it, with a sample of each metric that has labels. */
 async function webhookText(): Promise<string> {
   const registry = new Registry()
@@ -74,6 +84,7 @@ async function webhookText(): Promise<string> {
     untold: () => 0,
     broken: () => 0,
     isLeading: () => true,
+    unready: () => 'not yet',
     certificates: () => ({
       authority: signer.cert,
       leaf: signLeaf(signer, ['localhost'], new Date(0)).cert,

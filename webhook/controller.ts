@@ -28,6 +28,7 @@ export interface ControllerOptions {
   onState?(state: ReleaseState): void
   /** Something of this Deployment may have changed; without a name: of all in the namespace. */
   onMoved?(namespace: string, deployment?: string): void
+  onFailed?: NamespaceOptions['onFailed']
 }
 
 export interface Controller {
@@ -51,7 +52,7 @@ export interface Controller {
 }
 
 export function createController(options: ControllerOptions): Controller {
-  const { api, log, writer, image, tell, redirect = 'off', onState, onMoved } = options
+  const { api, log, writer, image, tell, redirect = 'off', onState, onMoved, onFailed } = options
   const restarts = createRestarts({ writer: writer.api, log })
   const pace = createPace(writer.api)
   const watched = new Map<string, WatchedNamespace>()
@@ -124,6 +125,7 @@ export function createController(options: ControllerOptions): Controller {
         around: () => around(namespace),
         onReconciled,
         ...(onState && { onState }),
+        ...(onFailed && { onFailed }),
         ...(onMoved && { onMoved: (deployment: string) => onMoved(namespace, deployment) }),
       }),
     )

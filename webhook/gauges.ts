@@ -12,6 +12,8 @@ export interface Gauges {
   /** Deployments whose new pods are left alone. */
   broken(): number
   isLeading(): boolean
+  /** Why it cannot answer the API server yet. */
+  unready(): string | undefined
   /** PEM: what the API server is shown, and who signed it. */
   certificates(): Record<'leaf' | 'authority', string>
 }
@@ -19,7 +21,7 @@ export interface Gauges {
 /** Registers them. Those of the controller are 0 on a replica that does not lead: add them up. */
 export function registerGauges(
   registry: Registry,
-  { missed, untold, broken, isLeading, certificates }: Gauges,
+  { missed, untold, broken, isLeading, unready, certificates }: Gauges,
 ): void {
   gauge('spa_reloader_missed_pods', 'Pods that should have the sidecar and do not.', missed)
   gauge(
@@ -28,6 +30,9 @@ export function registerGauges(
     untold,
   )
   gauge('spa_reloader_open_breakers', 'Deployments whose new pods come without the sidecar.', broken)
+  gauge('spa_reloader_ready', '1 once the webhook can answer the API server.', () =>
+    Number(unready() === undefined),
+  )
   gauge('spa_reloader_leading', '1 on the replica that writes.', () => Number(isLeading()))
   void new Gauge({
     name: 'spa_reloader_certificate_expiry_timestamp_seconds',

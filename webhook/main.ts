@@ -43,6 +43,7 @@ async function main(): Promise<void> {
   const api = createApi(loadKubeConfig, createMultiplexer())
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  const metrics = createMetrics(registry)
   let lease: Lease | undefined
   let isSynced = false
   let isStopping = false
@@ -57,6 +58,7 @@ async function main(): Promise<void> {
     tell: event,
     redirect: config.redirect,
     onMoved: (namespace, deployment) => dashboard?.moved(namespace, deployment),
+    onFailed: metrics.reconcileFailed,
   })
   const tell = tellOutcome(controller, event)
   const gate = createGate(config.sidecarImage)
@@ -78,6 +80,7 @@ async function main(): Promise<void> {
     untold: controller.untold,
     broken: controller.broken,
     isLeading,
+    unready,
     certificates: () => ({ leaf: trust.leaf.cert, authority: trust.ca }),
   })
   const server = createServer({
@@ -94,18 +97,15 @@ async function main(): Promise<void> {
       context: (namespace, asked) =>
         contextOf(controller, namespace, { limitMs: contextMs, gate, sizes: config.sidecarSizes, ...asked }),
       contextMs,
-      metrics: createMetrics(registry),
+      metrics,
       log,
       onOutcome: outcome => void tell(outcome),
     }),
-    unready: () => {
-      if (!isSynced) return 'the labelled namespaces are not listed yet'
-      return trust.isTrusted() ? undefined : 'the caBundle does not have our authority'
-    },
+    unready,
     log,
   })
   const port = await server.open()
-  const metrics = await serveMetrics(registry, config.metricsPort)
+  const metricsServer = await serveMetrics(registry, config.metricsPort)
   log('webhook listens', { port })
   process.once('SIGTERM', () => void stop(config.drainSec * 1_000))
   process.once('SIGINT', () => void stop(0))
@@ -121,6 +121,11 @@ async function main(): Promise<void> {
     log,
     onHeld: controller.lookAgain,
   })
+
+  function unready(): string | undefined {
+    if (!isSynced) return 'not everything is listed yet: "watch ended" in the log says what is refused'
+    return trust.isTrusted() ? undefined : 'the caBundle does not have our authority'
+  }
 
   /** Admission goes on without it where its port is taken. */
   function mount(port: number): Promise<Console | undefined> {
@@ -154,8 +159,8 @@ async function main(): Promise<void> {
     nodes?.close()
     await dashboard?.close()
     await server.drain(Math.min(settleMs, drainMs), drainMs)
-    metrics.close()
-    metrics.closeAllConnections()
+    metricsServer.close()
+    metricsServer.closeAllConnections()
     await Promise.all([server.close(), controller.close(), trust.close()])
     api.close()
     process.exit(0)

@@ -1,4 +1,4 @@
-// What Prometheus is told about admissions. The labels are bounded: no pod, Deployment or namespace is named.
+// What Prometheus is told about admissions, and about what fails beside them. The labels are bounded: no pod, Deployment or namespace is named.
 
 import { Counter, Histogram } from 'prom-client'
 import type { Registry } from 'prom-client'
@@ -12,6 +12,7 @@ export type ResultReason = Reason | (typeof failures)[number] | ''
 
 export interface Metrics {
   admitted(result: Result, reason: ResultReason, seconds: number): void
+  reconcileFailed(): void
 }
 
 export function createMetrics(registry: Registry): Metrics {
@@ -28,7 +29,13 @@ export function createMetrics(registry: Registry): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 3], // the API server gives up after 3 s
     registers: [registry],
   })
+  const failed = new Counter({
+    name: 'spa_reloader_failed_reconciles_total',
+    help: 'Times that a Deployment could not be looked after; it is tried again.',
+    registers: [registry],
+  })
   return {
+    reconcileFailed: () => failed.inc(),
     admitted(result, reason, seconds) {
       injections.inc({ result, reason })
       duration.observe(seconds)

@@ -48,6 +48,8 @@ export interface NamespaceOptions {
   onReconciled?(deployment: Deployment, pods: readonly Pod[], context: Context): void
   /** Something of this Deployment may have changed: itself, its pods, its record, or what stands before it. */
   onMoved?(deployment: string): void
+  /** A Deployment could not be looked after, and is tried again. */
+  onFailed?(): void
 }
 
 /** What is known of a namespace besides what is in it. */
@@ -99,13 +101,14 @@ export function watchNamespace({
   onState,
   onReconciled,
   onMoved,
+  onFailed,
 }: NamespaceOptions): WatchedNamespace {
   /** What we wrote last: our copy of the Releases lags behind our own writes. */
   const written = new Map<
     string,
     { record: ReleaseRecord | undefined; resourceVersion: string | undefined }
   >()
-  const queue = createQueue({ work: reconcile, gatherMs, log })
+  const queue = createQueue({ work: reconcile, gatherMs, log, ...(onFailed && { onFailed }) })
   const copies = copyNamespace({ api, namespace, log, onMoved: moved })
   const releases = watchResource({
     api,

@@ -64,6 +64,7 @@ t.test('a failed call is tried again, later and later, and news does not make it
   t.intercept(Math, 'random', { value: () => 0.5 })
   const lines: unknown[] = []
   let calls = 0
+  let failed = 0
   const queue = createQueue({
     work: async () => {
       calls += 1
@@ -71,6 +72,7 @@ t.test('a failed call is tried again, later and later, and news does not make it
     },
     gatherMs: 1,
     log: (message, fields) => lines.push([message, fields?.retry_ms]),
+    onFailed: () => (failed += 1),
   })
   queue.add('web')
   timers.tick(1)
@@ -84,7 +86,7 @@ t.test('a failed call is tried again, later and later, and news does not make it
     t.equal(calls, index + 2)
   }
   await settled()
-  t.equal(lines.length, 2)
+  t.same([lines.length, failed], [2, 2])
   queue.add('web')
   timers.tick(1)
   t.equal(calls, 4, 'once it has worked, news is worked on at once')

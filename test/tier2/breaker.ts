@@ -40,6 +40,7 @@ t.test(
     )
     t.notOk((await ready(shop)).some(isInjected))
     await until('it to be counted', async () => (await openBreakers()) === 1)
+    t.equal(await sum('spa_reloader_ready'), 2)
 
     await Promise.all(replicas.map(replica => replica.kill()))
     replicas = [await start(), await start()]
