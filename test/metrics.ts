@@ -64,6 +64,16 @@ t.test('what has not failed yet is told as 0: Prometheus sees no increase where 
   t.match(await sidecarText(), 'spa_reloader_tabs_refused_total{why="rate"} 0\n')
 })
 
+t.test(
+  "what Node and the process tell is read from the sidecar alone, not from the app's endpoint beside it",
+  async t => {
+    const text = readFileSync('charts/spa-reloader/files/dashboard.json', 'utf8')
+    const uses = [...text.matchAll(/\b(?:process|nodejs)_\w+\{[^}]*\}.{0,80}/g)].map(([use]) => use)
+    t.ok(uses.length > 0)
+    for (const use of uses) t.match(use, 'and on (namespace, pod, instance) spa_reloader_build_info')
+  },
+)
+
 t.test('each gauge of the webhook has an alert, and so have reconciles that fail', async t => {
   const alerts = readFileSync('charts/spa-reloader/files/alerts.yaml', 'utf8')
   const names = webhook.filter(({ type }) => type === 'gauge').map(({ name }) => name)

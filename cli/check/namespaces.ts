@@ -1,12 +1,13 @@
 // Each labelled namespace: what keeps its pods from being injected, and what keeps those that were from starting.
 
-import { containerName, label } from '../../protocol/names.ts'
+import { annotation, containerName, label } from '../../protocol/names.ts'
 import { isString } from '../../protocol/release.ts'
 import { decide } from '../../webhook/decide.ts'
 import { sayReasons } from '../../webhook/reasons.ts'
 import type { Reason } from '../../webhook/reasons.ts'
 import { isWorthTelling } from '../../webhook/tell.ts'
-import { sidecarOf } from '../../webhook/pod.ts'
+import { parseStatus } from '../../webhook/status.ts'
+import type { Status } from '../../webhook/status.ts'
 import { list, object } from '../../release/raw.ts'
 import type { Raw } from '../../release/raw.ts'
 import { causes } from '../causes.ts'
@@ -15,7 +16,7 @@ import { isRefused, orRefused } from '../cluster.ts'
 import type { Cluster } from '../cluster.ts'
 import { isInjected, isLiving, ownerOf } from '../explain.ts'
 import type { WebhookSettings } from '../settings.ts'
-import { nameOf, podOf } from '../template.ts'
+import { annotationOf, nameOf, podOf } from '../template.ts'
 import { dryRun } from './dry-run.ts'
 import { fail, ok, skip, warn } from './finding.ts'
 import type { Finding } from './finding.ts'
@@ -65,9 +66,9 @@ function isToBeMended(code: Reason): boolean {
   return code === 'breaker' || isWorthTelling(code)
 }
 
-function checkSidecars(pods: readonly Raw[], image: string | undefined): Finding[] {
+export function checkSidecars(pods: readonly Raw[], image: string | undefined): Finding[] {
   const injected = pods.filter(isInjected)
-  const older = injected.filter(pod => image !== undefined && sidecarOf(pod)?.container.image !== image)
+  const older = injected.filter(pod => image !== undefined && statusOf(pod)?.image !== image)
   const waiting = injected.flatMap(pod => {
     const { containerStatuses, initContainerStatuses } = object(pod.status)
     const statuses = [...list(containerStatuses), ...list(initContainerStatuses)] // a native one is of the second
@@ -87,6 +88,11 @@ function checkSidecars(pods: readonly Raw[], image: string | undefined): Finding
       ? [warn(`${older.length} pods have another sidecar than ${image}: they get it when they are made anew`)]
       : []),
   ]
+}
+
+/** What it says was injected; in the spec another webhook may have turned the image to a mirror. */
+function statusOf(pod: Raw): Status | undefined {
+  return parseStatus(annotationOf(pod, annotation.status))
 }
 
 /** The sidecar's image is pulled with the pod's own secrets. */
