@@ -6,7 +6,7 @@ import type { Log } from '../protocol/log.ts'
 import type { Api } from '../release/api.ts'
 import { createChannel } from './channel.ts'
 import type { Channel } from './channel.ts'
-import { eventsOf } from './deploy/events.ts'
+import { createAppEvents } from './deploy/events.ts'
 import { deploysOf, latestDeploys, oneDeploy } from './deploy/lists.ts'
 import { createLogs, endId, parseAppId, parseDeployId } from './deploy/logs.ts'
 import { createFleet } from './fleet.ts'
@@ -102,6 +102,7 @@ export async function openConsole(options: ConsoleOptions): Promise<Console> {
     readsOutput,
     ...(limits && { limits }),
   })
+  const appEvents = createAppEvents(api)
   const files = createFiles(
     new Map(Object.entries(pages).map(([path, base64]) => [path, Buffer.from(base64, 'base64')])),
     { pageHeaders },
@@ -131,7 +132,9 @@ export async function openConsole(options: ConsoleOptions): Promise<Console> {
       case 'app-events': {
         const id = parseAppId(route.id)
         if (!id || !presentApp(source, id.namespace, id.name)) return sendText(response, 404, 'no such app')
-        return sendJson(response, JSON.stringify(await eventsOf(api, id)))
+        const gone = new AbortController()
+        response.on('close', () => gone.abort())
+        return sendJson(response, JSON.stringify(await appEvents.read(id, gone.signal)))
       }
       case 'deploys': {
         const app = new URLSearchParams((request.url ?? '').split('?')[1]).get('app')

@@ -37,6 +37,7 @@ export async function openServer(options: ConsoleServerOptions): Promise<{ serve
       return sendText(response.setHeader('Allow', 'GET, HEAD'), 405, 'GET and HEAD only')
     const [path = ''] = (request.url ?? '').split('?')
     answer(routeOf(path), request, response).catch((error: unknown) => {
+      if (response.destroyed) return // nobody waits any more
       log('console request failed', { code: 'request_failed', path, reason: reason(error) })
       if (!response.headersSent) sendText(response, 500, 'internal error')
       else response.destroy()

@@ -1,13 +1,16 @@
 // Reads what the cluster knows of one app's deployments: once, or for as long as somebody reads a log.
 
 import { refusal } from '../../release/api.ts'
-import type { Api } from '../../release/api.ts'
+import type { Api, ApiRequest } from '../../release/api.ts'
 import type { Log } from '../../protocol/log.ts'
 import { watchResource } from '../../release/watch.ts'
 import type { Watch, WatchOptions } from '../../release/watch.ts'
 import { parseKubeEvent, parsePodFacts, parseRollout, parseSet } from './facts.ts'
 import { list, object } from '../../release/raw.ts'
+import { nextOf } from '../../release/wire.ts'
 import type { AppFacts } from './facts.ts'
+
+const pageSize = 500 // client-go's
 
 export interface Follower {
   /** Resolves when everything was listed; false: there is no such Deployment. */
@@ -31,10 +34,27 @@ export async function readApp(
   return { rollout, sets: sets.flatMap(raw => parseSet(raw) ?? []) }
 }
 
-export async function listAll(api: Api, path: string, query: Record<string, string>): Promise<unknown[]> {
-  const response = await api.request({ path, query })
-  if (response.status !== 200) throw new Error(`${path}: ${refusal(response)}`)
-  return list(object(response.body).items)
+async function listAll(api: Api, path: string, query: Record<string, string>): Promise<unknown[]> {
+  const all: unknown[] = []
+  for await (const page of listPages({ api, path, query })) all.push(...page)
+  return all
+}
+
+/** In pages, so that a long list neither fills the memory nor keeps admission, on the same thread, waiting. Throws where it may not be read. */
+export async function* listPages({
+  api,
+  path,
+  query,
+  signal,
+}: Pick<ApiRequest, 'path' | 'query' | 'signal'> & { api: Api }): AsyncGenerator<unknown[], void> {
+  let next = ''
+  do {
+    const paged = { ...query, limit: pageSize, continue: next || undefined }
+    const response = await api.request({ path, query: paged, ...(signal && { signal }) })
+    if (response.status !== 200) throw new Error(`${path}: ${refusal(response)}`)
+    yield list(object(response.body).items)
+    next = nextOf(response.body)
+  } while (next)
 }
 
 /** Calls `onMoved` whenever something of it has changed. */

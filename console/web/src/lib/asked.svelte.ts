@@ -10,6 +10,8 @@ export class Asked<T> {
   problem = $state('')
   #path = ''
   #state = ''
+  /** The path whose answer is on its way; '' otherwise. */
+  #reading = ''
   #askedAt = -Infinity
   #timer: ReturnType<typeof setTimeout> | undefined
   #abort: AbortController | undefined
@@ -21,9 +23,8 @@ export class Asked<T> {
     const isOther = path !== this.#path
     this.#path = path
     this.#state = now
-    clearTimeout(this.#timer)
     if (isOther || performance.now() - this.#askedAt >= restMs) this.#ask()
-    this.#timer = setTimeout(this.#ask, restMs)
+    this.#askLater()
   }
 
   close = (): void => {
@@ -31,7 +32,14 @@ export class Asked<T> {
     this.#abort?.abort()
   }
 
+  #askLater(): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#ask, restMs)
+  }
+
   #ask = (): void => {
+    if (this.#reading === this.#path) return this.#askLater() // ended each time and begun anew, a slow answer would never come
+    this.#reading = this.#path
     this.#askedAt = performance.now()
     this.#abort?.abort()
     this.#abort = new AbortController()
@@ -48,6 +56,8 @@ export class Asked<T> {
       if (signal.aborted) return
       this.#state = '' // at the next change it is asked again
       this.problem = error instanceof Error ? error.message : String(error)
+    } finally {
+      if (!signal.aborted) this.#reading = ''
     }
   }
 }
