@@ -37,24 +37,54 @@ t.test('the curve fills its box, and says in words what it shows', async t => {
   t.same(curveOf(adoption, 600, 100), {
     line: 'M0 100L300 50L600 0',
     area: 'M0 100L300 50L600 0L600 100L0 100Z',
-    seconds: 60,
+    from: 0,
+    to: 60,
   })
   t.equal(
-    adoptionInWords(adoption),
+    adoptionInWords({ adoption, current: 100, total: 100 }),
     '100% of 100 tabs show the current version: 50% after 30s, 90% after 1m, all after 1m',
   )
   t.equal(
-    adoptionInWords([...adoption, [90, 80, 100]]),
+    adoptionInWords({ adoption: [...adoption, [90, 80, 100]], current: 80, total: 100 }),
     '80% of 100 tabs show the current version: 50% after 30s',
     'some came back',
+  )
+})
+
+t.test('what the first sample of younger pods has already was reached nobody knows when', async t => {
+  const late: [number, number, number][] = [
+    [259_200, 200, 200],
+    [259_260, 200, 200],
+  ]
+  t.equal(
+    adoptionInWords({ adoption: late, current: 200, total: 200 }),
+    '100% of 200 tabs show the current version',
+  )
+  t.equal(curveOf(late, 600, 100)?.from, 259_200)
+  t.equal(
+    adoptionInWords({ adoption: [[259_200, 120, 200], [259_260, 200, 200]], current: 200, total: 200 }), // prettier-ignore
+    '100% of 200 tabs show the current version: 90% after 3d, all after 3d',
+  )
+})
+
+t.test('how it stands is what is counted now, whatever the last sample was', async t => {
+  const adoption: [number, number, number][] = [
+    [0, 0, 100],
+    [60, 100, 100],
+  ]
+  t.equal(adoptionInWords({ adoption, current: 30, total: 120 }), '25% of 120 tabs show the current version')
+  t.equal(
+    adoptionInWords({ adoption: [[0, 0, 10]], current: 12, total: 12 }),
+    '100% of 12 tabs show the current version',
+    'when is not known',
   )
 })
 
 t.test('there is no curve without two points, and no division by no tabs', async t => {
   t.equal(curveOf([], 1, 1), undefined)
   t.equal(curveOf([[5, 1, 1]], 1, 1), undefined)
-  t.equal(adoptionInWords([]), 'Not measured yet')
-  t.equal(adoptionInWords([[5, 0, 0]]), 'No tab is open')
+  t.equal(adoptionInWords({ adoption: [], current: 0, total: 1 }), '0% of 1 tab shows the current version')
+  t.equal(adoptionInWords({ adoption: [[5, 0, 0]], current: 0, total: 0 }), 'No tab is open')
   t.equal(curveOf([[0, 0, 0], [1, 0, 0]], 10, 10)?.line, 'M0 0L10 0') // prettier-ignore
 })
 

@@ -7,8 +7,9 @@ export interface Curve {
   /** Of an SVG path, in a box of the given size; the line, and the area below it. */
   line: string
   area: string
-  /** What the right edge stands for. */
-  seconds: number
+  /** What the edges stand for: seconds since the version is live. */
+  from: number
+  to: number
 }
 
 type Points = TabCounts['adoption']
@@ -16,35 +17,41 @@ type Points = TabCounts['adoption']
 /** Undefined with fewer than two points: there is nothing to draw. */
 export function curveOf(adoption: Points, width: number, height: number): Curve | undefined {
   const first = adoption[0]
-  const seconds = adoption.at(-1)?.[0] ?? 0
-  if (!first || seconds <= first[0]) return undefined
+  const to = adoption.at(-1)?.[0] ?? 0
+  if (!first || to <= first[0]) return undefined
   const from = first[0]
   const places = adoption.map(([at, current, total]) => {
-    const x = ((at - from) / (seconds - from)) * width
+    const x = ((at - from) / (to - from)) * width
     const y = (1 - share(current, total)) * height
     return `${round(x)} ${round(y)}`
   })
   const line = `M${places.join('L')}`
-  return { line, area: `${line}L${width} ${height}L0 ${height}Z`, seconds }
+  return { line, area: `${line}L${width} ${height}L0 ${height}Z`, from, to }
 }
 
-/** When half, nine tenths and all of the tabs had moved, and how it stands. */
-export function adoptionInWords(adoption: Points): string {
-  const last = adoption.at(-1)
-  if (!last) return 'Not measured yet'
-  const [, current, total] = last
+/** How it stands, and when half, nine tenths and all of the tabs had moved, as far as somebody was there to see it: the pods of now may be younger. */
+export function adoptionInWords({
+  adoption,
+  current,
+  total,
+}: Pick<TabCounts, 'adoption' | 'current' | 'total'>): string {
   if (total === 0) return 'No tab is open'
+  const points = [...adoption, [NaN, current, total] as const] // the last sample can be hours old
   const reached = [0.5, 0.9, 1].flatMap(part => {
-    const at = adoption.findIndex((_, i) =>
-      adoption.slice(i).every(([, current, total]) => share(current, total) >= part),
+    const at = points.findIndex((_, i) =>
+      points.slice(i).every(([, current, total]) => share(current, total) >= part),
     )
-    const seconds = adoption[at]?.[0]
-    return seconds === undefined
-      ? []
-      : [`${part === 1 ? 'all' : percent(part, 1)} after ${duration(Math.max(1, seconds) * 1_000)}`]
+    const [seconds] = adoption[at] ?? []
+    if (seconds === undefined || (at === 0 && !isFromTheStart(seconds))) return []
+    return [`${part === 1 ? 'all' : percent(part, 1)} after ${duration(Math.max(1, seconds) * 1_000)}`]
   })
   const now = `${percent(current, total)} of ${count(total, 'tab')} ${total === 1 ? 'shows' : 'show'} the current version`
   return reached.length > 0 ? `${now}: ${reached.join(', ')}` : now
+}
+
+/** A sidecar hears of a version within seconds. */
+export function isFromTheStart(seconds: number): boolean {
+  return seconds <= 10
 }
 
 function share(current: number, total: number): number {
