@@ -39,6 +39,7 @@ export function describeApp(facts: AppFacts): ConsoleApp {
     status,
     message,
     revision: state?.revision ?? 0,
+    phase: state?.phase ?? null,
     target: state ? { id: state.target.id, name: state.target.name } : targetOf(facts),
     previous: state?.previous ?? null,
     replicas: countsOf(facts),

@@ -14,6 +14,8 @@ export interface ConsoleApp {
   message: string
   /** Of the release state; 0 where there is none. */
   revision: number
+  /** Of the release state; null where there is none. Until it is `ready`, the target is new, and the tabs on `previous` show what is live. */
+  phase: 'rolling' | 'ready' | null
   target: ConsoleVersion
   /** What was live before; null at the first one. */
   previous: ConsoleVersion | null

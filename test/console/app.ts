@@ -2,8 +2,11 @@
 
 import t from 'tap'
 import { describeApp } from '../../console/app.ts'
+import { tabsBehind } from '../../console/web/src/lib/rows.ts'
+import type { ReleaseRecord } from '../../release/record.ts'
 import { deployment, pod, replicaSet } from './fixtures/cluster.ts'
 import type { DeploymentFacts, PodFacts } from './fixtures/cluster.ts'
+import { sampleTabs } from './sample.ts'
 
 const backOff = {
   waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "registry/web:2"' },
@@ -108,6 +111,27 @@ t.test('pods that the API server refuses are a failure, with its words', async t
   t.same([app.status, app.message], ['failing', 'pods are refused: exceeded quota: pods'])
   t.same(app.replicas, { desired: 2, updated: 0, available: 0, old: 1 })
 })
+
+t.test('a rollout that is not finished is said to be so, whatever tabs show', async t => {
+  const facts = {
+    deployment: deployment({ ...rolling, updated: 1 }),
+    replicaSets: [replicaSet(), replicaSet({ revision: 2 })],
+    pods: [],
+    services: [],
+    why: [],
+  }
+  const tabs = sampleTabs('registry/web:2', 'registry/web:1', 0, 10_000)
+  const record = recordOf({ revision: 2, phase: 'rolling' })
+  t.equal(tabsBehind(describeApp({ ...facts, record, tabs })), 0)
+  t.equal(describeApp({ ...facts, record: undefined, tabs }).phase, null)
+})
+
+/** Of a release state that says so; of the rest nothing is asked here. */
+function recordOf(state: Partial<ReleaseRecord['state']>): ReleaseRecord {
+  const target = { id: '2'.repeat(64), hash: 'h2', name: 'registry/web:2' }
+  const { revision = 2 } = state
+  return { state: { revision, target, previous: null, ...state }, deployment: { revision } } as ReleaseRecord
+}
 
 t.test('the phase of a pod', async t => {
   const { phaseOf } = await import('../../console/instance.ts')

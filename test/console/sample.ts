@@ -33,6 +33,7 @@ export function sampleApp(namespace: string, name: string, change: Partial<Conso
     status: 'ready',
     message: `deployment "${name}" successfully rolled out`,
     revision: 7,
+    phase: 'ready',
     target: { id: digest(`${image}:1.15.0`), name: `${image}:1.15.0` },
     previous: { id: digest(`${image}:1.14.2`), name: `${image}:1.14.2` },
     replicas: { desired: 3, updated: 3, available: 3, old: 0 },
@@ -139,6 +140,7 @@ export function sampleFleet(
   const apps = Array.from({ length: count }, (_, n) =>
     sampleApp(`team-${String(n % 20).padStart(2, '0')}`, `app-${String(n).padStart(3, '0')}`, {
       status: status(n),
+      phase: status(n) === 'ready' ? 'ready' : 'rolling',
       since: ago(n * 60_000),
       replicas: { desired: pods, updated: pods, available: pods - (n % 17 === 3 ? 2 : 0), old: 0 },
     }),

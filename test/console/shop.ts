@@ -15,6 +15,7 @@ export function openShop(api: FakeApi): void {
     since: ago(42_000),
     message: 'Waiting for deployment "web" rollout to finish: 2 old replicas are pending termination...',
     revision: 31,
+    phase: 'rolling',
     target: version('web', '2026.11.28-1'),
     previous: version('web', '2026.11.27-3'),
     replicas: { desired: 6, updated: 5, available: 6, old: 2 },
@@ -48,10 +49,11 @@ export function openShop(api: FakeApi): void {
     message:
       'deployment "checkout" exceeded its progress deadline: 1 out of 3 new replicas have been updated, ImagePullBackOff',
     revision: 12,
+    phase: 'rolling',
     target: version('checkout', '4.2.0'),
     previous: version('checkout', '4.1.9'),
     replicas: { desired: 3, updated: 1, available: 3, old: 3 },
-    tabs: sampleTabs(image('checkout', '4.1.9'), image('checkout', '4.1.8'), 0, 318),
+    tabs: sampleTabs(image('checkout', '4.2.0'), image('checkout', '4.1.9'), 0, 318),
   })
   const account = sampleApp('shop', 'account', {
     since: ago(14 * minute),
@@ -64,10 +66,11 @@ export function openShop(api: FakeApi): void {
     status: 'paused',
     since: ago(95 * minute),
     message: 'Waiting for deployment "search" rollout to finish: the rollout is paused',
+    phase: 'rolling',
     target: version('search', '0.9.0-rc.2'),
     previous: version('search', '0.8.4'),
     replicas: { desired: 4, updated: 2, available: 4, old: 2 },
-    tabs: sampleTabs(image('search', '0.8.4'), image('search', '0.8.3'), 96, 41),
+    tabs: sampleTabs(image('search', '0.9.0-rc.2'), image('search', '0.8.4'), 96, 41),
   })
   const others = [
     sampleApp('backoffice', 'orders', {

@@ -4,7 +4,15 @@ import t from 'tap'
 import { apiUrl, appHref, deployHref, queryOf } from '../../../console/web/src/lib/address.ts'
 import { imageName, progressOf, tagOf, versionLabels } from '../../../console/web/src/lib/rollout.ts'
 import { sliceOf } from '../../../console/web/src/lib/rows-in-view.ts'
-import { formatView, isShown, parseView, sortApps, tabsBehind } from '../../../console/web/src/lib/rows.ts'
+import {
+  formatView,
+  isShown,
+  parseView,
+  sortApps,
+  sumTabs,
+  tabsAhead,
+  tabsBehind,
+} from '../../../console/web/src/lib/rows.ts'
 import { sampleApp, sampleTabs } from '../sample.ts'
 
 const fallback = parseView('')
@@ -80,6 +88,18 @@ t.test('tabs that are behind are those that say so', async t => {
     3,
   )
   t.equal(tabsBehind(sampleApp('a', 'b', { tabs: null })), 0)
+})
+
+t.test('while a version rolls out, nobody is behind, and nobody shows the current version', async t => {
+  const rolling = sampleApp('a', 'b', { phase: 'rolling', tabs: sampleTabs('', '', 3, 10_000) })
+  t.same([tabsBehind(rolling), tabsAhead(rolling)], [0, 3])
+  const ready = sampleApp('a', 'c', { tabs: sampleTabs('', '', 5, 1) })
+  t.same([tabsBehind(ready), tabsAhead(ready)], [1, 0])
+  t.same(sumTabs([rolling, ready, sampleApp('a', 'd', { phase: null, tabs: null })]), {
+    all: 10_009,
+    settled: 6,
+    current: 5,
+  })
 })
 
 t.test('a rollout is never shown further than it is', async t => {

@@ -80,6 +80,13 @@ t.test('how it stands is what is counted now, whatever the last sample was', asy
   )
 })
 
+t.test('until the rollout is finished, how many have come to the new version already', async t => {
+  t.equal(
+    adoptionInWords({ adoption: [[0, 0, 1_204]], current: 12, total: 1_204 }, 'rolling'),
+    '12 of 1,204 tabs show the new version',
+  )
+})
+
 t.test('there is no curve without two points, and no division by no tabs', async t => {
   t.equal(curveOf([], 1, 1), undefined)
   t.equal(curveOf([[5, 1, 1]], 1, 1), undefined)

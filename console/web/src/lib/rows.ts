@@ -57,9 +57,27 @@ export function sortApps(apps: ConsoleApp[], { sort, isDescending }: View): Cons
   )
 }
 
-/** Pages that show something else than the target; 0 where nothing is known. */
-export function tabsBehind({ tabs }: ConsoleApp): number {
-  return tabs ? tabs.total - tabs.current - tabs.unnamed : 0
+/** Pages that show something else than what is live; 0 where nothing is known, and until the rollout is finished: nobody is to move before. */
+export function tabsBehind({ phase, tabs }: ConsoleApp): number {
+  return phase === 'ready' && tabs ? tabs.total - tabs.current - tabs.unnamed : 0
+}
+
+/** Pages that show the target before the rollout is finished. */
+export function tabsAhead({ phase, tabs }: ConsoleApp): number {
+  return phase === 'rolling' && tabs ? tabs.current : 0
+}
+
+/** How many pages show the current version, of those whose app has one: while it rolls out, it has none that all should show. */
+export function sumTabs(apps: readonly ConsoleApp[]): { all: number; settled: number; current: number } {
+  const sum = { all: 0, settled: 0, current: 0 }
+  for (const { phase, tabs } of apps) {
+    if (!tabs) continue
+    sum.all += tabs.total
+    if (phase !== 'ready') continue
+    sum.settled += tabs.total
+    sum.current += tabs.current
+  }
+  return sum
 }
 
 const compare: Record<Column, (a: ConsoleApp, b: ConsoleApp) => number> = {
