@@ -101,27 +101,37 @@ export function sayRollout(deployment: Deployment): string {
 }
 
 /** Pods of the target that do not start, pods that the API server refuses, and the progress deadline: the first says most. */
-function failureOf({ deployment, replicaSets, pods }: AppFacts): string | undefined {
-  const target = targetSet(deployment, replicaSets)
-  const reasons = pods
-    .filter(({ controller }) => controller?.uid === target?.uid)
-    .map(phaseOf)
-    .filter(({ phase }) => phase === 'failing')
-    .map(({ reason }) => reason)
-  const [first] = reasons
-  if (first !== undefined) {
-    const count = reasons.length
-    return `${count} ${count === 1 ? 'pod does' : 'pods do'} not start: ${first}`
+function failureOf(facts: AppFacts): string | undefined {
+  const { deployment, replicaSets } = facts
+  const failing = failingPods(facts)
+  const [first] = failing
+  if (first) {
+    const count = failing.length
+    return `${count} ${count === 1 ? 'pod does' : 'pods do'} not start: ${phaseOf(first).reason}`
   }
+  const target = targetSet(deployment, replicaSets)
   if (target?.refusal && !isComplete(deployment)) return `pods are refused: ${target.refusal}`
   return deployment.deadlineExceeded ? sayRollout(deployment) : undefined
 }
 
-function sinceOf({ deployment, record }: AppFacts, status: AppStatus): string {
-  const { progress, creationTimestamp } = deployment
-  const isTold = record && (status === 'ready' || status === 'rolling')
-  const at = isTold ? record.state.since : deployment.deadlineExceeded ? progress.at : record?.state.since
-  return at || progress.at || creationTimestamp
+function failingPods({ deployment, replicaSets, pods }: AppFacts): Pod[] {
+  const target = targetSet(deployment, replicaSets)
+  return pods.filter(pod => pod.controller?.uid === target?.uid && phaseOf(pod).phase === 'failing')
+}
+
+/** The release state knows of rollouts only: of what a pod or a person does meanwhile, Kubernetes' own conditions tell, where anything does. */
+function sinceOf(facts: AppFacts, status: AppStatus): string {
+  const { deployment, record } = facts
+  const { progress, creationTimestamp, deadlineExceeded, revision } = deployment
+  if (status === 'stopped') return ''
+  if (status === 'paused') return progress.reason === 'DeploymentPaused' ? progress.at : ''
+  if (status === 'failing') {
+    const [first] = failingPods(facts)
+      .map(pod => pod.readySince || pod.creationTimestamp)
+      .toSorted()
+    return first ?? (deadlineExceeded ? progress.at : '')
+  }
+  return (record?.deployment.revision === revision ? record.state.since : progress.at) || creationTimestamp
 }
 
 function targetOf({ deployment, replicaSets, pods, services }: AppFacts): ConsoleVersion {

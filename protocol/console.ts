@@ -7,7 +7,7 @@ export interface ConsoleApp {
   id: string
   namespace: string
   name: string
-  /** RFC 3339: when this status was reached. */
+  /** RFC 3339: when this status was reached; '' where nobody knows. */
   since: string
   status: AppStatus
   /** In the words of `kubectl rollout status`, or why it fails. */

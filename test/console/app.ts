@@ -4,13 +4,14 @@ import t from 'tap'
 import { describeApp } from '../../console/app.ts'
 import { tabsBehind } from '../../console/web/src/lib/rows.ts'
 import type { ReleaseRecord } from '../../release/record.ts'
-import { deployment, pod, replicaSet } from './fixtures/cluster.ts'
+import { deployment, pod, replicaSet, startedAt } from './fixtures/cluster.ts'
 import type { DeploymentFacts, PodFacts } from './fixtures/cluster.ts'
 import { sampleTabs } from './sample.ts'
 
 const backOff = {
   waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "registry/web:2"' },
 }
+const later = '2026-11-28T02:05:30Z'
 const rolling = { revision: 2, progress: 'ReplicaSetUpdated' }
 const waiting = 'Waiting for deployment "web" rollout to finish:'
 
@@ -126,6 +127,52 @@ t.test('a rollout that is not finished is said to be so, whatever tabs show', as
   t.equal(describeApp({ ...facts, record: undefined, tabs }).phase, null)
 })
 
+t.test('since when is a question of the status, not of the release state', async t => {
+  const long = '2026-10-28T02:00:00Z'
+  const soon = '2026-11-28T02:05:00Z'
+  const ready = recordOf({ revision: 1, phase: 'ready', since: long })
+  const failing = { revision: 1, ready: false, state: backOff }
+  const late = { ...rolling, progress: 'ProgressDeadlineExceeded' }
+  const table: [DeploymentFacts, PodFacts[], status: string, since: string, record?: ReleaseRecord][] = [
+    [{}, [], 'ready', long],
+    [{ available: 1 }, [], 'ready', long],
+    [
+      {},
+      [
+        { ...failing, name: 'b', readySince: later },
+        { ...failing, readySince: soon },
+      ],
+      'failing',
+      soon,
+    ],
+    [{}, [{ ...failing, status: { conditions: [] } }], 'failing', startedAt],
+    [late, [], 'failing', startedAt],
+    [{ paused: true, progress: 'DeploymentPaused' }, [], 'paused', startedAt],
+    [{ paused: true }, [], 'paused', ''],
+    [{ replicas: 0 }, [], 'stopped', ''],
+    [{ ...rolling, updated: 1 }, [], 'rolling', startedAt],
+    [
+      { ...rolling, updated: 1 },
+      [],
+      'rolling',
+      soon,
+      recordOf({ revision: 2, phase: 'rolling', since: soon }),
+    ],
+  ]
+  for (const [facts, pods, status, since, record = ready] of table) {
+    const app = describeApp({
+      deployment: deployment(facts),
+      replicaSets: [replicaSet(), replicaSet({ revision: 2 })],
+      pods: pods.map(pod),
+      services: [],
+      record,
+      why: [],
+      tabs: null,
+    })
+    t.same([app.status, app.since], [status, since], JSON.stringify(facts))
+  }
+})
+
 /** Of a release state that says so; of the rest nothing is asked here. */
 function recordOf(state: Partial<ReleaseRecord['state']>): ReleaseRecord {
   const target = { id: '2'.repeat(64), hash: 'h2', name: 'registry/web:2' }
@@ -135,7 +182,6 @@ function recordOf(state: Partial<ReleaseRecord['state']>): ReleaseRecord {
 
 t.test('the phase of a pod', async t => {
   const { phaseOf } = await import('../../console/instance.ts')
-  const later = '2026-11-28T02:05:00Z'
   const table: [PodFacts, phase: string, reason: string][] = [
     [{}, 'ready', ''],
     [{ terminating: true }, 'terminating', ''],

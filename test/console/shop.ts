@@ -103,7 +103,7 @@ export function openShop(api: FakeApi): void {
     sampleApp('docs', 'handbook', { since: ago(3 * 60 * minute), tabs: sampleTabs('h', 'i', 64, 3) }),
     sampleApp('docs', 'preview', {
       status: 'stopped',
-      since: ago(2 * 24 * 60 * minute),
+      since: '',
       message: 'scaled to 0',
       replicas: { desired: 0, updated: 0, available: 0, old: 0 },
     }),

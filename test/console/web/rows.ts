@@ -60,6 +60,12 @@ t.test(
     ]
     const first = (sort: string) => sortApps(apps, parseView(`sort=${sort}`))[0]?.name
     t.equal(first('age'), 'new')
+    t.same(
+      sortApps([sampleApp('a', 'unknown', { since: '' }), ...apps], parseView('sort=age')).map(
+        ({ name }) => name,
+      ),
+      ['new', 'old', 'unknown'],
+    )
     t.equal(first('-tabs'), 'old')
     t.equal(first('progress'), 'new')
   },

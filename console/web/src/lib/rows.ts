@@ -86,7 +86,12 @@ const compare: Record<Column, (a: ConsoleApp, b: ConsoleApp) => number> = {
   namespace: (a, b) => byText(a.namespace, b.namespace),
   progress: (a, b) => share(a) - share(b),
   tabs: (a, b) => (a.tabs?.total ?? -1) - (b.tabs?.total ?? -1),
-  age: (a, b) => Date.parse(b.since) - Date.parse(a.since), // the youngest first
+  age: (a, b) => timeOf(b.since) - timeOf(a.since), // the youngest first
+}
+
+/** What nobody knows is the oldest. */
+function timeOf(since: string): number {
+  return since ? Date.parse(since) : 0
 }
 
 function share({ replicas }: ConsoleApp): number {
