@@ -110,7 +110,7 @@ export interface ConsoleDeploy {
   finishedAt: string
 }
 
-/** `superseded`: another one began before it was finished, or after. */
+/** `superseded`: another one began before it was finished, or after; or the Deployment is gone. */
 export type DeployStatus = 'rolling' | 'complete' | 'failing' | 'superseded'
 
 export interface DeployLogLine {

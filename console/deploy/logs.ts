@@ -154,8 +154,9 @@ function openLog(options: LogsOptions, id: DeployId, onClosed: () => void): Open
     const known = present(namespace, name)
     const found = facts && known && findDeploy(facts, revision, known)
     if (!found) {
-      if (deploy) deploy = { ...deploy, status: 'superseded' } // nothing is left to tell
-      return []
+      if (!deploy || deploy.status === 'superseded') return []
+      deploy = { ...deploy, status: 'superseded' } // nothing else is left to tell
+      return [{ type: 'deploy_status', payload: deploy }]
     }
     const output =
       outputs?.of(facts.pods.filter(({ pod }) => pod.controller?.uid === found.set.uid)) ?? new Map()

@@ -199,6 +199,29 @@ t.test(
   },
 )
 
+t.test('a log that ends, or whose Deployment is gone, does not run on', async t => {
+  const web = sampleApp('shop', 'web', { status: 'rolling' })
+  const deploys = [7, 8, 9].map(revision => sampleDeploy(web, revision, { status: 'rolling' }))
+  const [ending = '', going = ''] = deploys.map(({ id }) => id)
+  const api = await start(t, api => {
+    api.apps.set(web.id, web)
+    for (const deploy of deploys) api.deploys.set(deploy.id, deploy)
+    for (const { id } of deploys) api.say(id, [sampleLine(0)])
+  })
+  const openLog = async (revision: number) => (await open(api, `#/deploys/shop/web/${revision}`)).page
+  const [first, second, third] = [await openLog(7), await openLog(8), await openLog(9)]
+  for (const page of [first, second, third]) await saying(page, '.head', 'running for')
+  api.deploys.set(ending, { ...deploys[0]!, status: 'superseded' })
+  api.end(ending)
+  await saying(first, '.head', 'Superseded')
+  api.deploys.delete(going)
+  api.cut()
+  await saying(second, '.head', 'Superseded')
+  for (const page of [first, second]) t.notMatch(await textOf(page, '.head'), /running for/)
+  t.match(await textOf(third, '.head'), /running for/, 'one that goes on does')
+  await Promise.all([first, second, third].map(page => page.close()))
+})
+
 t.test('more tabs than a browser has connections: each is live when it is looked at', async t => {
   const web = sampleApp('shop', 'web')
   const api = await start(t, api => api.apps.set(web.id, web))

@@ -1,7 +1,7 @@
 // The log of one deployment, as it is told. After a reconnect it is told from its beginning; that is collected aside and takes the place of
 // what was there, so nothing comes twice and nothing flickers.
 
-import type { ConsoleDeploy, DeployLogEvent } from '../../../../protocol/console.ts'
+import type { ConsoleDeploy, DeployLogEvent, DeployStatus } from '../../../../protocol/console.ts'
 import { apiUrl } from './address.ts'
 import { createLogRing } from './log-ring.ts'
 import type { Row } from './log-ring.ts'
@@ -28,7 +28,10 @@ export class DeployLog {
   constructor(id: string) {
     this.#stream = openStream(apiUrl(`deploys/${encodeURIComponent(id)}/logs`), {
       onEvent: event => this.#receive(event as DeployLogEvent),
-      onState: state => (this.connection = state),
+      onState: state => {
+        this.connection = state
+        if (state.kind === 'refused' && state.status === 404) this.#setStatus('superseded') // the Deployment is gone
+      },
     })
   }
 
@@ -54,6 +57,7 @@ export class DeployLog {
         this.deploy = event.payload
         break
       case 'end':
+        this.#setStatus(event.payload.status)
         this.#swap()
         break
       case 'heartbeat':
@@ -61,6 +65,10 @@ export class DeployLog {
         break
     }
     this.#timer ??= setTimeout(this.#show, showMs)
+  }
+
+  #setStatus(status: DeployStatus): void {
+    if (this.deploy) this.deploy = { ...this.deploy, status }
   }
 
   /** The history is whole once it holds the last line that was known, or when no more of it comes. */
