@@ -8,8 +8,8 @@ import { openReader } from './reader.ts'
 import type { Limits, Reader } from './reader.ts'
 
 export interface ChannelOptions {
-  /** Everything there is now: first `reset`, whose id is empty, so that nobody goes on from the middle. */
-  snapshot(): Iterable<Told>
+  /** Everything there is now: first `reset`, whose id is empty, so that nobody goes on from the middle, and which is made for each reader. */
+  snapshot(): Generator<Told>
   /** Undefined: nobody resumes, everybody begins with a snapshot. */
   ring?: Ring
   limits?: Partial<Limits>
@@ -71,19 +71,24 @@ export function createChannel({ snapshot, ring, limits, onReaders }: ChannelOpti
     else if (missed.length > 0) reader.send(Buffer.from(missed.join('')), missed.length)
   }
 
-  /** Those who come at the same time share the bytes. */
+  /** Those who come between two events share the bytes, which can be long: the time, in the `reset`, they do not share. */
   function frames(): Buffer[] {
+    const told = snapshot()
+    const reset = told.next()
+    if (reset.done) return []
     const id = ring?.lastId() ?? ''
-    if (ring && cached?.id === id) return cached.frames
-    const frames = Array.from(snapshot(), ({ data, id }) => Buffer.from(formatFrame(data, id)))
-    cached = { id, frames }
-    return frames
+    if (!ring || cached?.id !== id) cached = { id, frames: Array.from(told, frameOf) }
+    return [frameOf(reset.value), ...cached.frames]
   }
 
   function close(last: () => string): void {
     for (const reader of readers) reader.end(last())
     readers.clear()
   }
+}
+
+function frameOf({ data, id }: Told): Buffer {
+  return Buffer.from(formatFrame(data, id))
 }
 
 /** A reader that comes while others are being served is not among them: its snapshot has it all. */

@@ -71,6 +71,18 @@ t.test('everything first, then what changes, in order', async t => {
   )
 })
 
+t.test('each reader is told the time at which he came', async t => {
+  let time = Date.parse('2026-11-28T02:00:00Z')
+  const { console } = await open(t, { now: () => new Date(time) })
+  for (const now of ['2026-11-28T02:00:00.000Z', '2026-11-28T03:00:00.000Z']) {
+    time = Date.parse(now)
+    const stream = await openStream(console.port, '/api/events')
+    t.teardown(stream.close)
+    await stream.until(({ type }) => type === 'ready')
+    t.equal(stream.told[0]?.payload.now, now)
+  }
+})
+
 t.test('a pod and an app that go are told', async t => {
   const { world, console } = await open(t)
   const stream = await openStream(console.port, '/api/events')
