@@ -8,7 +8,7 @@ import { launchProgram } from '../browsers/puppeteer.ts'
 import { until } from '../cluster/wait.ts'
 import { startFakeApi } from '../console/fake-api.ts'
 import type { FakeApi } from '../console/fake-api.ts'
-import { sampleApp, sampleDeploy, sampleInstance, sampleLine } from '../console/sample.ts'
+import { sampleApp, sampleDeploy, sampleFleet, sampleInstance, sampleLine } from '../console/sample.ts'
 import { openShop } from '../console/shop.ts'
 
 const browser = await launchProgram('chromium')
@@ -290,6 +290,47 @@ t.test('keys can be switched off, and stay so', async t => {
   await page.keyboard.press('Escape')
   await page.keyboard.press('/')
   t.equal(await page.evaluate(() => document.activeElement?.tagName), 'INPUT', 'and on again')
+  await page.close()
+})
+
+t.test('what has the focus is seen: no bar covers it, and it has an outline in forced colours', async t => {
+  const api = await start(t, api => {
+    for (const app of sampleFleet(40, 0).apps) api.apps.set(app.id, app)
+  })
+  const { page } = await open(api, '#/?sort=name')
+  const devtools = await page.createCDPSession()
+  await devtools.send('Emulation.setEmulatedMedia', {
+    features: [{ name: 'forced-colors', value: 'active' }],
+  })
+  await until('the rows', async () => (await page.$$('[data-app]')).length > 10)
+  for (let n = 0; n < 39; n += 1) await page.keyboard.press('j')
+  const hidden: string[] = []
+  let rows = 0
+  for (let n = 0; n < 36; n += 1) {
+    await page.keyboard.down('Shift')
+    await page.keyboard.press('Tab')
+    await page.keyboard.up('Shift')
+    const seen = await page.evaluate(() => {
+      const link = document.activeElement!
+      const row = link.closest('[data-app]')
+      const { left, right, top, bottom } = link.getBoundingClientRect()
+      const [x, y] = [(left + right) / 2, (top + bottom) / 2]
+      const points = [y, top + 1, bottom - 1].map(y => document.elementFromPoint(x, y))
+      const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(link)
+      return {
+        app: row?.getAttribute('data-app'),
+        isCovered: !points.every(one => row?.contains(one)),
+        outline: `${outlineStyle} ${outlineWidth}`,
+        outlineColor,
+      }
+    })
+    if (!seen.app) break
+    rows += 1
+    if (seen.isCovered || seen.outline !== 'solid 2px' || seen.outlineColor === 'rgba(0, 0, 0, 0)')
+      hidden.push(JSON.stringify(seen))
+  }
+  t.ok(rows > 30, `${rows} rows`)
+  t.same(hidden, [])
   await page.close()
 })
 
