@@ -71,6 +71,7 @@ export function createShop(api: Api, images: Images, say: (wish: string) => void
 
   async function pushAgain(): Promise<void> {
     const tag = await image()
+    if (!images.pull(tag)) return say(`${tag} is not in the registry: it cannot be pushed again`)
     images.push(tag)
     say(`${tag} pushed again, with other bytes; rollout restart`)
     const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() }
