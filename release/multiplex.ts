@@ -32,18 +32,22 @@ export interface Multiplexer {
 
 interface Connection {
   session: ClientHttp2Session
+  socket: TLSSocket
   /** The client certificate that it was opened with; '' where tokens say who asks. */
   identity: string
   /** Open now, or about to be. */
   streams: number
   /** The server takes no more at once. */
   maxStreams: number
+  /** It gets no new stream. */
+  isLeaving: boolean
 }
 
 const connectMs = 10_000
 const keepAliveMs = 30_000 // below the idle timeouts of common load balancers
 
-export function createMultiplexer(): Multiplexer {
+/** A server that has not answered a ping within `pingMs`, when the next one is due, is left. Default: 15,000, as client-go waits. */
+export function createMultiplexer({ pingMs = 15_000 } = {}): Multiplexer {
   const connections = new Set<Connection>()
   let opening: Promise<void> | undefined
   let speaksHttp2 = true
@@ -52,7 +56,7 @@ export function createMultiplexer(): Multiplexer {
 
   function close(): void {
     closing.abort(new Error('the client is closed'))
-    for (const { session } of connections) session.destroy()
+    for (const connection of connections) cut(connection)
   }
 
   async function get(
@@ -64,7 +68,10 @@ export function createMultiplexer(): Multiplexer {
     return new Promise((resolve, reject) => {
       const headers = { ...(options.headers as Record<string, string>), ':path': options.path ?? '/' }
       const stream = connection.session.request(headers, { endStream: true, ...(signal && { signal }) })
-      const timer = setTimeout(() => stream.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+      const timer = setTimeout(() => {
+        leave(connection) // it may be this server that hangs: the next stream goes to whom the next connection leads
+        stream.destroy(new Error(`no answer within ${timeoutMs} ms`))
+      }, timeoutMs)
       stream.on('response', ({ ':status': status = 0, ...headers }) => {
         if (status === 200) clearTimeout(timer) // any other is read to its end
         resolve({ status, headers, body: stream })
@@ -72,7 +79,7 @@ export function createMultiplexer(): Multiplexer {
       stream.on('error', reject)
       stream.on('close', () => {
         clearTimeout(timer)
-        if (--connection.streams === 0) end(connection)
+        if (--connection.streams === 0) leave(connection)
         reject(new Error('the connection was closed'))
       })
     })
@@ -83,8 +90,8 @@ export function createMultiplexer(): Multiplexer {
     while (speaksHttp2) {
       closing.signal.throwIfAborted()
       for (const connection of connections) {
-        if (connection.identity !== identityOf(options) || connection.streams >= connection.maxStreams)
-          continue
+        const { identity, isLeaving, streams, maxStreams } = connection
+        if (identity !== identityOf(options) || isLeaving || streams >= maxStreams) continue
         connection.streams++
         return connection
       }
@@ -105,35 +112,66 @@ export function createMultiplexer(): Multiplexer {
     const host = options.hostname ?? ''
     const origin = `https://${isIPv6(host) ? `[${host}]` : host}:${options.port || 443}`
     const session = startHttp2(origin, { createConnection: () => socket })
-    const connection = { session, identity: identityOf(options), streams: 0, maxStreams: 0 }
+    const connection: Connection = {
+      session,
+      socket,
+      identity: identityOf(options),
+      streams: 0,
+      maxStreams: 0,
+      isLeaving: false,
+    }
     connections.add(connection)
+    const pinging = keepPinging(connection)
     const settled = new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () => session.destroy(new Error(`no settings within ${connectMs} ms`)),
         connectMs,
       )
       session.on('remoteSettings', ({ maxConcurrentStreams = Infinity }) => {
-        if (!session.closed) connection.maxStreams = maxConcurrentStreams
+        connection.maxStreams = maxConcurrentStreams
         clearTimeout(timer)
         resolve()
       })
       session.on('error', reject)
-      session.on('goaway', () => end(connection))
+      session.on('goaway', () => leave(connection))
       session.on('close', () => {
         clearTimeout(timer)
+        clearInterval(pinging)
         connections.delete(connection)
         reject(new Error('the connection was closed'))
       })
     })
     await settled
-    if (connection.maxStreams < 1) throw new Error('the server takes no stream')
+    if (connection.isLeaving || connection.maxStreams < 1) throw new Error('the server takes no stream')
   }
 
-  /** It gets no new stream, and ends with the last that it has. */
-  function end(connection: Connection): void {
-    connection.maxStreams = 0
-    connection.session.close()
+  /**
+   * TCP does not probe a connection on which data of ours is not acknowledged, and sends that again for a quarter of an hour (kubernetes#95981);
+   * for a process that hangs its kernel acknowledges. A session that has been closed is not asked: Node refuses.
+   */
+  function keepPinging(connection: Connection): NodeJS.Timeout {
+    const { session } = connection
+    let isAnswered = true
+    return setInterval(() => {
+      if (!isAnswered || session.destroyed)
+        return cut(connection, new Error(`no answer to a ping within ${pingMs} ms`))
+      isAnswered = false
+      session.ping(() => (isAnswered = true))
+    }, pingMs)
   }
+}
+
+/** It gets no new stream, and ends with the last that it has. */
+function leave(connection: Connection): void {
+  connection.isLeaving = true
+  if (connection.streams === 0) connection.session.close()
+}
+
+/** The socket too: a session that was closed would wait for the other side to end it. */
+function cut(connection: Connection, error?: Error): void {
+  connection.isLeaving = true // until both have closed
+  connection.session.destroy(error)
+  connection.socket.destroy()
 }
 
 function identityOf({ cert }: RequestOptions): string {

@@ -3,10 +3,11 @@ import { writeFileSync } from 'node:fs'
 import { createSecureServer } from 'node:http2'
 import type { SecureServerOptions, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import https from 'node:https'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Api } from '../../release/api.ts'
@@ -184,6 +185,92 @@ t.test('what does not answer in time, or is not waited for any more, has failed'
   await cut
   await t.rejects(api.stream({ path: '/x' }), { message: /closed/ })
 })
+
+t.test(
+  'a connection on which a stream had no answer in time keeps its others, and gets no new one',
+  async t => {
+    const { api, sessions, next } = await serve(t)
+    const old = await open(api, next)
+    const late = api.stream({ path: '/silent', timeoutMs: 30 })
+    await next()
+    await t.rejects(late, { message: /no answer within 30 ms/ })
+    const young = await open(api, next)
+    t.equal(sessions.length, 2)
+    for (const { stream, body } of [old, young]) {
+      stream.write('{}\n')
+      t.equal(await line(body), '{}\n')
+    }
+  },
+)
+
+t.test('a server that takes everything and answers nothing any more is left, with every stream', async t => {
+  const { get, answered, next, sessions, line } = await serveOverLine(t)
+  const bodies = [await answered(), await answered()]
+  await sleep(3 * pingMs)
+  t.equal(sessions.length, 1, 'that it brings nothing is no reason while it answers')
+  line.mute()
+  const waiting = get()
+  await next()
+  for (const body of bodies) await t.rejects(body.toArray(), { message: /no answer to a ping/ })
+  await t.rejects(waiting, { message: /no answer to a ping/ })
+  await line.cut()
+  await answered()
+  t.equal(sessions.length, 2)
+})
+
+t.test('a mute server is left also where its connection was to end with its last stream', async t => {
+  const { get, answered, line } = await serveOverLine(t)
+  const body = await answered()
+  await t.rejects(get(10), { message: /no answer within 10 ms/ })
+  line.mute()
+  await t.rejects(body.toArray(), { message: /no answer to a ping/ })
+  await line.cut()
+})
+
+const pingMs = 100
+
+/** A client that asks its server by a line that can be made mute. */
+async function serveOverLine(t: Test) {
+  const { next, sessions, url, ca } = await serve(t)
+  const line = await openLine(t, Number(new URL(url).port))
+  const multiplexer = createMultiplexer({ pingMs })
+  t.teardown(multiplexer.close)
+  const options = { hostname: 'localhost', port: line.port, path: '/watch', ca }
+  const get = (timeoutMs = 10_000) => multiplexer.get(options, { timeoutMs })
+  const answered = async () => {
+    const [answer] = await Promise.all([
+      get(),
+      next().then(({ stream }) => stream.respond({ ':status': 200 })),
+    ])
+    return answer!.body
+  }
+  return { get, answered, next, sessions, line }
+}
+
+/** Leads to a server. Mute, it takes all and gives nothing back on the connections that are there. */
+async function openLine(t: Test, to: number) {
+  const open = new Map<Socket, { isMute: boolean }>()
+  const server = createServer(client => {
+    const state = { isMute: false }
+    const upstream = connect(to, 'localhost')
+    open.set(client, state)
+    client.pipe(upstream)
+    upstream.on('data', chunk => state.isMute || client.write(chunk))
+    for (const socket of [client, upstream]) socket.on('error', () => {})
+    client.on('close', () => (open.delete(client), upstream.destroy()))
+  })
+  t.teardown(() => server.close())
+  server.listen(0, 'localhost')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    mute: () => open.forEach(state => (state.isMute = true)),
+    /** Resolves when the client has let go of every connection that is mute. */
+    async cut() {
+      for (const [socket, { isMute }] of open) if (isMute) await once(socket, 'close')
+    },
+  }
+}
 
 t.test('a server that never gets to TLS holds up neither an abort nor the end', async t => {
   const server = createServer(socket => socket.on('error', () => {})).listen(0, 'localhost')
