@@ -36,7 +36,7 @@ type PodShape = Pick<PodTemplate, 'labels' | 'spec'>
 
 /**
  * Finds the app of a pod, or of a pod template. In this order: what the options say, the port that a selecting Service targets
- * (an HTTP port before others), the only named TCP port.
+ * (an HTTP port before others), the only named TCP port. What is there for machines counts in neither.
  */
 export function findApp(pod: PodShape, services: readonly Service[], options: AppOptions = {}): Found {
   const all = appContainers(pod)
@@ -57,7 +57,7 @@ export function findApp(pod: PodShape, services: readonly Service[], options: Ap
   if (best) return { app: best.app, ignored }
   const [only, ...others] = containers.flatMap(container =>
     container.ports
-      .filter(({ name, protocol }) => name !== '' && protocol === 'TCP')
+      .filter(({ name, protocol }) => name !== '' && !isForMachines(name) && protocol === 'TCP')
       .map(({ name, containerPort }) => ({ container: container.name, port: containerPort, portName: name })),
   )
   if (only && others.length === 0) return { app: only, ignored }
@@ -121,15 +121,36 @@ export function appOptions(
   }
 }
 
+/**
+ * The Services by which browsers come to the app. Others may select its pods too, and go on when these have turned to another Deployment: for the
+ * metrics of all, or for another port. Where nothing tells the app's port, all count but those for machines.
+ */
+export function frontingServices(
+  template: PodTemplate,
+  services: readonly Service[],
+  defaults: Record<string, string> = {},
+): Service[] {
+  const found = findApp(template, services, appOptions(template.annotations, defaults))
+  return selecting(template, services).filter(service =>
+    'app' in found
+      ? routesOf(template, [service]).some(route => leadsTo(found.app, route))
+      : waysOf(template, service).length > 0,
+  )
+}
+
+export function leadsTo(app: App, route: Route): boolean {
+  return route.app.container === app.container && route.app.port === app.port
+}
+
 /** The ways on which Services lead to a pod over TCP, those that look most like the app's own first. */
 export function routesOf(pod: PodShape, services: readonly Service[]): Route[] {
   const containers = appContainers(pod)
   const routes = selecting(pod, services).flatMap(service =>
-    service.ports.flatMap(servicePort => {
-      const { targetPort, protocol } = servicePort
-      const isName = typeof targetPort === 'string'
-      const app = isName ? byName(containers, targetPort) : byNumber(containers, targetPort)
-      return protocol === 'TCP' && app ? [{ service: service.name, servicePort, byName: isName, app }] : []
+    waysOf(pod, service).flatMap(({ servicePort, app }) => {
+      const byName = typeof servicePort.targetPort === 'string'
+      return servicePort.protocol === 'TCP' && app
+        ? [{ service: service.name, servicePort, byName, app }]
+        : []
     }),
   )
   const rank = ({ app, servicePort }: Route): number => ranks.indexOf(kindOf(app, servicePort))
@@ -137,11 +158,28 @@ export function routesOf(pod: PodShape, services: readonly Service[]): Route[] {
   return routes.toSorted((a, b) => rank(a) - rank(b) || place(a) - place(b) || a.app.port - b.app.port)
 }
 
+/** The ports of a Service, and what they lead to in a pod, as far as its containers tell; but for those for machines. */
+function waysOf(pod: PodShape, { ports }: Service): { servicePort: ServicePort; app: App | undefined }[] {
+  const containers = appContainers(pod)
+  return ports.flatMap(servicePort => {
+    const { name, targetPort } = servicePort
+    const app =
+      typeof targetPort === 'string' ? byName(containers, targetPort) : byNumber(containers, targetPort)
+    const names = [name, String(targetPort), app?.portName ?? '']
+    return names.some(isForMachines) ? [] : [{ servicePort, app }]
+  })
+}
+
+/** Nobody opens a page there, so it tells nothing of the app: not even where it is the only port to which a Service leads. */
+function isForMachines(portName: string): boolean {
+  return /(^|-)(metrics|prom|prometheus|health|healthz|probes?)$/i.test(portName)
+}
+
 export type Kind = 'http' | 'unknown' | 'side' | 'other'
 const ranks: Kind[] = ['http', 'unknown', 'side', 'other']
 
 /**
- * What a port speaks, as far as its names tell: `side` is HTTP, but not the app's front door (metrics, health), `other` is not HTTP/1.x in the clear.
+ * What a port speaks, as far as its names tell: `side` is HTTP, but not the app's front door (admin, status), `other` is not HTTP/1.x in the clear.
  * The container port's name goes before the Service port's: behind a load balancer that ends TLS, `https` leads to `http`.
  */
 export function kindOf(app: Pick<App, 'portName'>, servicePort?: ServicePort): Kind {
@@ -153,7 +191,7 @@ export function kindOf(app: Pick<App, 'portName'>, servicePort?: ServicePort): K
 /** Names follow the convention `protocol` or `protocol-suffix`, which Istio made common. */
 function kindOfName(name: string): Kind {
   const lower = name.toLowerCase()
-  if (/(^|-)(metrics|prom|prometheus|health|healthz|probes?|admin|debug|status)$/.test(lower)) return 'side'
+  if (/(^|-)(admin|debug|status)$/.test(lower)) return 'side'
   const [first = ''] = lower.split('-')
   if (otherProtocols.has(first)) return 'other'
   return /^(http|web|www|ws|ui|frontend)\d*$/.test(first) ? 'http' : 'unknown'
@@ -199,7 +237,7 @@ function isNumber(port: string): boolean {
 }
 
 function noApp(pod: PodShape, services: readonly Service[]): NoApp {
-  const ports = selecting(pod, services).flatMap(service => service.ports)
-  if (ports.length === 0) return 'no-service'
-  return ports.every(({ protocol }) => protocol !== 'TCP') ? 'udp' : 'port-not-found'
+  const ways = selecting(pod, services).flatMap(service => waysOf(pod, service))
+  if (ways.length === 0) return 'no-service'
+  return ways.every(({ servicePort }) => servicePort.protocol !== 'TCP') ? 'udp' : 'port-not-found'
 }

@@ -15,8 +15,8 @@ const maxServices = 16
 export const maxOthers = 16
 
 /**
- * What a request can reach: ready, non-terminating pods behind the Services that select the Deployment's pods (`fronting`); without one,
- * its own. `own` are its pods, `versions` its records.
+ * What a request can reach: ready, non-terminating pods behind the Services by which browsers come to the Deployment's app (`fronting`); without
+ * one, its own. `own` are its pods, `versions` its records.
  */
 export function liveVersions(
   { pods, others }: { pods: readonly Pod[]; others: readonly ReleaseRecord[] },
@@ -41,12 +41,20 @@ function idsByHash(records: readonly ReplicaSetRecord[]): Map<string, string> {
   return new Map(records.map(({ hash, id }) => [hash, id]))
 }
 
-/** The names of the Services that select its pods, or once did: when one switches from blue to green, blue's tabs come to green. */
-export function sharedServices(last: readonly string[], fronting: readonly Service[]): string[] {
-  return [...new Set([...last, ...fronting.map(({ name }) => name)])].slice(-maxServices)
+/**
+ * The names of the Services by which browsers come to its app, or once came: when one switches from blue to green, blue's tabs come to green.
+ * `beside` are those that select its pods for something else.
+ */
+export function sharedServices(
+  last: readonly string[],
+  fronting: readonly Service[],
+  beside: readonly Service[],
+): string[] {
+  const former = last.filter(name => !beside.some(service => service.name === name))
+  return [...new Set([...former, ...fronting.map(({ name }) => name)])].slice(-maxServices)
 }
 
-/** Whether those Services (`shared`, by name) lead to other pods now, and no Service leads to the Deployment's (`fronting`) any more. */
+/** Whether those Services (`shared`, by name) lead to other pods now, and none leads to the Deployment's app (`fronting`) any more. */
 export function isSwitched(
   services: readonly Service[],
   shared: readonly string[],

@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { annotation } from '../protocol/names.ts'
 import type { ReleaseState, Version, Why } from '../protocol/release.ts'
-import { versionContainers } from './app.ts'
+import { frontingServices, versionContainers } from './app.ts'
 import { deploymentBehind, selects } from './objects.ts'
 import type { Deployment, Pod, ReplicaSet, Service } from './objects.ts'
 import type { ReleaseRecord } from './record.ts'
@@ -75,8 +75,10 @@ export function nextRelease(
     renamed(known ?? { settled: null, before: null }, versions),
     phase === 'ready' ? targetVersion : undefined,
   )
-  const fronting = services.filter(service => selects(service, deployment.template.labels))
-  const shared = sharedServices(known?.services ?? [], fronting)
+  const { template } = deployment
+  const fronting = frontingServices(template, services, defaults)
+  const beside = services.filter(service => selects(service, template.labels) && !fronting.includes(service))
+  const shared = sharedServices(known?.services ?? [], fronting, beside)
   const own = knownRows(versions)
   const others = otherRows(known?.others ?? [], own, shared, world.others)
   const state: Omit<ReleaseState, 'serial' | 'since'> = {

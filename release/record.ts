@@ -16,7 +16,7 @@ export interface ReleaseRecord extends Settled {
   targetUid: string
   /** The Deployment's revision, and its resourceVersion, when this record was made. */
   deployment: { revision: number; resourceVersion: string }
-  /** Names of the Services that select its pods, or once did. */
+  /** Names of the Services by which browsers come to its app, or once came. */
   services: string[]
   /** Rows of other Deployments behind them. */
   others: Known[]

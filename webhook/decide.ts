@@ -3,7 +3,7 @@
 
 import { annotation, containerName, label, option, port, redirectContainerName } from '../protocol/names.ts'
 import type { ReleaseState } from '../protocol/release.ts'
-import { appOptions, findApp, kindOf, namedContainers, routesOf } from '../release/app.ts'
+import { appOptions, findApp, kindOf, leadsTo, namedContainers, routesOf } from '../release/app.ts'
 import type { App, Route } from '../release/app.ts'
 import { parsePodSpec } from '../release/objects.ts'
 import type { PodSpec, Service } from '../release/objects.ts'
@@ -140,10 +140,6 @@ function portProblem(app: App, routes: readonly Route[], raw: Raw): Reason | und
       app.portName === '' ? port.containerPort === app.port : port.name === app.portName,
     )
   return Number(declared?.port.hostPort ?? 0) > 0 ? 'host-port' : undefined
-}
-
-export function leadsTo(app: App, route: Route): boolean {
-  return route.app.container === app.container && route.app.port === app.port
 }
 
 /** The Services on whose routes the traffic does not pass the front. */

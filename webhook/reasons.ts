@@ -20,7 +20,7 @@ export const reasons = {
     'the pod template carries a container or volume named spa-reloader: remove it, it is added at admission',
   'capture-none': 'the annotation spa-reloader.io/capture says none',
   'no-service':
-    'no Service selects the pod, and it has not exactly one named TCP port: create the Service first, or name the port',
+    'no Service leads to the pod, and it has not exactly one named TCP port (one for metrics or health does not count): create the Service first, or name the port',
   'port-not-found': 'no container has the port that the Service targets',
   udp: 'the Services that select the pod have no TCP port',
   'not-http':

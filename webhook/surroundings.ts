@@ -2,9 +2,9 @@
 // decide.ts asks the same. Each finding is told once, and again only after it has been away.
 
 import { annotation, option } from '../protocol/names.ts'
-import { routesOf } from '../release/app.ts'
+import { leadsTo, routesOf } from '../release/app.ts'
 import type { Deployment, Pod } from '../release/objects.ts'
-import { bypassing, leadsTo, specBefore } from './decide.ts'
+import { bypassing, specBefore } from './decide.ts'
 import type { Context } from './decide.ts'
 import { obstacles } from './reach.ts'
 import type { Warning } from './reasons.ts'

@@ -1,5 +1,12 @@
 import t from 'tap'
-import { appContainer, findApp, kindOf, routesOf, versionContainers } from '../../release/app.ts'
+import {
+  appContainer,
+  findApp,
+  frontingServices,
+  kindOf,
+  routesOf,
+  versionContainers,
+} from '../../release/app.ts'
 import { parseDeployment, parsePodSpec, parseService } from '../../release/objects.ts'
 import type { Service } from '../../release/objects.ts'
 
@@ -77,8 +84,8 @@ t.test(
     t.match(findApp(containers, services.toReversed()), { app })
     t.same(
       routesOf(containers, services).map(({ app }) => app.port),
-      [8080, 1, 9001, 9113, 9000],
-      'front door, unknown, side doors, other protocols',
+      [8080, 1, 9001, 9000],
+      'front door, unknown, side door, other protocols',
     )
   },
 )
@@ -89,6 +96,52 @@ t.test('without a Service the only named TCP port says enough', async t => {
   t.match(findApp(pod('nginx:8080'), []), { none: 'no-service' })
   const other = { ...web('http'), selector: { app: 'other' } }
   t.match(findApp(pod('nginx:8080'), [other]), { none: 'no-service' }, 'a Service that selects others')
+})
+
+t.test('what is for machines is as if it was not there', async t => {
+  const app = { container: 'nginx', port: 8080 }
+  for (const name of ['metrics', 'http-metrics', 'prometheus', 'http-envoy-prom', 'health', 'Probe']) {
+    t.match(findApp(pod(`nginx:http=8080,${name}=9113`), []), { app }, name)
+    t.match(
+      findApp(pod(`nginx:http=8080,${name}=9113`), [web(name)]),
+      { app },
+      `${name}, and a Service for it`,
+    )
+    t.match(findApp(pod(`nginx:${name}=9113`), [web(9113)]), { none: 'no-service' }, `${name} alone`)
+  }
+  const named = service('metrics', { name: 'metrics', targetPort: 'exporter' })
+  t.match(findApp(pod('nginx:80', 'e:exporter=1,x=2'), [named]), { none: 'no-service' }, 'by its Service')
+  t.match(findApp(pod('nginx:80', 'e:exporter=1,x=2'), [named, web(80)]), { app: { container: 'nginx' } })
+})
+
+t.test('the Services by which browsers come are those that lead to the port of the app', async t => {
+  const fronting = (containers: string[], ...services: Service[]) =>
+    frontingServices(template(...containers), services).map(({ name }) => name)
+  const metrics = service('metrics', { name: 'metrics', targetPort: 9113 })
+  const preview = service('preview', { targetPort: 8080 }, { targetPort: 9113 })
+  const api = service('api', { targetPort: 3000 })
+  const containers = ['nginx:http=8080,9113', 'api:3000']
+  t.same(
+    fronting(containers, metrics, web('http'), api, preview),
+    ['web', 'preview'],
+    'by name and by number',
+  )
+  t.same(fronting(containers, metrics), [], 'it is known by its name, too')
+  t.same(fronting(containers, service('headless'), web('http')), ['web'], 'one without ports leads to none')
+  t.same(fronting(['nginx:http=8080'], service('metrics', { name: 'metrics', targetPort: 'http' })), [], 'nor do metrics on the port of the app') // prettier-ignore
+  t.same(fronting(['a', 'b'], web(80), metrics), ['web'], 'where nothing tells the port')
+  t.same(fronting(['a', 'b'], { ...web(80), selector: { app: 'other' } }), [])
+  t.same(
+    frontingServices({ ...template(...containers), annotations: { 'spa-reloader.io/port': '3000' } }, [
+      web('http'),
+      api,
+      metrics,
+    ]),
+    [api],
+    'an annotation goes first',
+  )
+  // As `spa-reloader inject` writes it: the number under the name is the front's.
+  t.same(fronting(['nginx:http=14020,metrics=9113', 'spa-reloader:spa-admin=14021'], web('http'), metrics), ['web']) // prettier-ignore
 })
 
 t.test('a Service that leads nowhere is told apart from none', async t => {
@@ -133,7 +186,7 @@ t.test(
       t.equal(kind(name), 'http', name)
     for (const name of ['https', 'grpc', 'grpc-api', 'h2c', 'http2', 'mysql', 'redis', 'tls-web'])
       t.equal(kind(name), 'other', name)
-    for (const name of ['metrics', 'http-metrics', 'admin', 'health']) t.equal(kind(name), 'side', name)
+    for (const name of ['admin', 'http-status', 'debug']) t.equal(kind(name), 'side', name)
     for (const name of ['', 'app', 'node', 'port-1', 'httpx']) t.equal(kind(name), 'unknown', name)
     t.equal(kind('http', 'https'), 'http', 'a load balancer ends TLS before the pod')
     t.equal(kind('app', 'https'), 'other')

@@ -52,18 +52,26 @@ export interface Facts {
   uid?: string
   created?: string
   resourceVersion?: string
-  services?: { selector: Record<string, string> }[]
+  /** Of the template, besides `app: web`. */
+  labels?: Record<string, string>
+  services?: ServiceFacts[]
   others?: ReleaseRecord[]
+}
+
+interface ServiceFacts {
+  selector: Record<string, string>
+  name?: string
+  ports?: { name?: string; port?: number; targetPort?: string | number; protocol?: string }[]
 }
 
 const time = (second: number) =>
   new Date(Date.UTC(2026, 10, 22, 9, 0, second)).toISOString().replace('.000', '')
-const template = (image: string, init?: string) => ({
-  metadata: { labels: { app: 'web' } },
+const template = (image: string, labels: Facts['labels'], init?: string) => ({
+  metadata: { labels: { app: 'web', ...labels } },
   spec: {
     containers: [
       // A named port too: without a Service nothing tells which one is the app.
-      { name: 'metrics', image: 'exporter:1', ports: [{ name: 'metrics', containerPort: 9090 }] },
+      { name: 'metrics', image: 'exporter:1', ports: [{ name: 'exporter', containerPort: 9090 }] },
       {
         name: 'web',
         image,
@@ -92,7 +100,7 @@ export function world(facts: Facts) {
       resourceVersion: facts.resourceVersion ?? '1',
       annotations: { 'deployment.kubernetes.io/revision': String(revision) },
     },
-    spec: { replicas, template: template(newest?.image ?? 'web:0') },
+    spec: { replicas, template: template(newest?.image ?? 'web:0', facts.labels) },
     status: {
       observedGeneration,
       ...(facts.status ?? { replicas, updatedReplicas: replicas, availableReplicas: replicas }),
@@ -104,30 +112,20 @@ export function world(facts: Facts) {
   if (!deployment) throw new Error('the test made no Deployment')
   return {
     deployment,
-    replicaSets: facts.replicaSets.map(replicaSet),
+    replicaSets: facts.replicaSets.map(set => replicaSet(set, facts.labels)),
     pods: facts.pods.map(pod),
-    services: (facts.services ?? [{ selector: { app: 'web' } }]).map(({ selector }, index) => {
-      const service = parseService({
-        metadata: { name: `service-${index}`, namespace: 'shop' },
-        spec: { selector, ports: [{ port: 80, targetPort: 'http' }] },
-      })
-      if (!service) throw new Error('the test made no Service')
-      return service
+    services: (facts.services ?? [{ selector: { app: 'web' } }]).map((service, index) => {
+      const { selector, name = `service-${index}`, ports = [{ port: 80, targetPort: 'http' }] } = service
+      const parsed = parseService({ metadata: { name, namespace: 'shop' }, spec: { selector, ports } })
+      if (!parsed) throw new Error('the test made no Service')
+      return parsed
     }),
     others: facts.others ?? [],
   }
 }
 
-function replicaSet({
-  hash,
-  revision,
-  image,
-  init,
-  replicas = 1,
-  created = revision,
-  uid = `rs-${hash}`,
-  history,
-}: ReplicaSetFacts): ReplicaSet {
+function replicaSet(facts: ReplicaSetFacts, labels: Facts['labels']): ReplicaSet {
+  const { hash, revision, image, init, replicas = 1, created = revision, uid = `rs-${hash}`, history } = facts
   const parsed = parseReplicaSet({
     metadata: {
       name: `web-${hash}`,
@@ -141,7 +139,7 @@ function replicaSet({
       },
       ownerReferences: [{ kind: 'Deployment', name: 'web', uid: 'd3f1c2aa', controller: true }],
     },
-    spec: { replicas, template: template(image, init) },
+    spec: { replicas, template: template(image, labels, init) },
   })
   if (!parsed) throw new Error('the test made no ReplicaSet')
   return parsed

@@ -483,6 +483,59 @@ t.test('blue/green: who is connected should come again once the Services lead el
   t.equal(never?.state.switched, undefined, 'it has never led here')
 })
 
+const service = (color: string) => ({ name: 'web', selector: { app: 'web', color } })
+const metrics = {
+  name: 'metrics',
+  selector: { app: 'web' },
+  ports: [{ name: 'metrics', port: 9090, targetPort: 'exporter' }],
+}
+
+t.test('blue/green: a Service for the metrics of both leads no browser to either', async t => {
+  const blue = { ...onA, labels: { color: 'blue' } }
+  const [before, after, next] = play(
+    { ...blue, services: [service('blue'), metrics] },
+    { ...blue, services: [service('green'), metrics] },
+    { ...onB, labels: { color: 'blue' }, services: [service('green'), metrics] },
+  )
+  t.equal(before?.state.switched, undefined)
+  t.equal(after?.state.switched, true, 'the tabs of blue are to come again')
+  t.match(
+    next?.state,
+    { target: { id: b, name: 'web:2' } },
+    'nor do its pods make a version of blue’s next one',
+  )
+  const green: Facts = {
+    ...onCanary,
+    labels: { color: 'green' },
+    services: [service('green'), metrics],
+    pods: [
+      { hash: 'ccc', digest: c, labels: { color: 'green' } },
+      { hash: 'aaa', digest: a, labels: { color: 'blue' }, deployment: 'web-blue' },
+    ],
+    others: [after!],
+  }
+  const [{ state } = after!] = play(green)
+  t.same(state.live, [{ id: c, pods: 1 }], 'blue cannot be had any more')
+  t.same(state.known[1], ['aaa', a, 1], 'its tabs are told')
+})
+
+t.test(
+  'a Service that selects the pods as before, for their metrics now, has not turned to others',
+  async t => {
+    const [, after] = play(
+      { ...onA, services: [{ ...metrics, ports: [{ targetPort: 'http' }] }] },
+      { ...onA, services: [metrics] },
+    )
+    t.equal(after?.state.switched, undefined)
+  },
+)
+
+t.test('a Service for the metrics of a whole namespace makes no neighbours of its Deployments', async t => {
+  const stranger = { ...onCanary, services: [{ name: 'stranger', selector: { app: 'web' } }, metrics] }
+  const facts = { ...onA, services: [{ name: 'web', selector: { app: 'web' } }, metrics] }
+  t.same(play({ ...facts, others: play(stranger) })[0]?.state.known, [['aaa', a, 1]])
+})
+
 t.test('since never goes back, even when the clock does', async t => {
   const [first] = play(onA)
   const second = nextRelease(first, world(onB), new Date(0))

@@ -10,6 +10,7 @@ import type { ReleaseState } from '../../protocol/release.ts'
 import { imageIdFormats } from '../cluster/fake-kubelet.ts'
 import type { Pod } from '../cluster/fake-kubelet.ts'
 import { until } from '../cluster/wait.ts'
+import { parseStatus } from '../../webhook/status.ts'
 import { install, webDeployment, webService } from './installation.ts'
 import {
   checkHistory,
@@ -538,6 +539,46 @@ scenario('blue/green by switching the Service’s selector, and back', async (sh
   checkHistory(t, shop.statesOf('green'))
   return ['1 rolling a rollout -', '1 ready a rollout -']
 })
+
+scenario(
+  'blue/green beside a Service for the metrics of both, and the next version on the idle colour',
+  async (shop, t) => {
+    const ports = [
+      { name: 'http', containerPort: 8080 },
+      { name: 'metrics', containerPort: 9113 },
+    ]
+    const color = (color: string) => ({ labels: { color }, container: { ports } })
+    const metrics = webService({}, 'metrics')
+    metrics.spec = {
+      selector: { app: 'web' },
+      ports: [{ name: 'metrics', port: 9113, targetPort: 'metrics' }],
+    }
+    const web = webDeployment('web:1', color('blue'))
+    const blue = await shop.roll(() => shop.apply(webService({ color: 'blue' }), metrics, web), 1, a)
+    await shop.apply(webDeployment('web:2', { name: 'green', ...color('green') }))
+    t.same(idsOf((await shop.ready(1, b, 'green')).live), [b], 'blue is not to be had from its pages')
+    await shop.apply(webService({ color: 'green' }))
+    const isKnown = ({ known }: ReleaseState) =>
+      known.some(([key, id]) => key === blue.target.hash && id === a)
+    const switched = await shop.told('green knows the tabs of blue', isKnown, 'green')
+    t.same(idsOf(switched.live), [b], 'blue does not answer any more')
+    await shop.told('blue knows that its tabs should come again', ({ switched }) => switched === true)
+    await shop.roll(() => shop.setImage('web:3'), 2, c)
+    await shop.apply(webService({ color: 'blue' }))
+    const back = await shop.told('Services lead to blue again', ({ switched }) => !switched)
+    t.same(idsOf(back.live), [c])
+    const fronted = (await shop.living()).map(({ metadata: { annotations = {} } }) =>
+      parseStatus(annotations['spa-reloader.io/status']),
+    )
+    t.same(
+      new Set(fronted.map(status => status?.port)),
+      new Set([8080]),
+      'all came with the front before their pages',
+    )
+    checkHistory(t, shop.statesOf('green'))
+    return ['1 rolling a rollout -', '1 ready a rollout -', '2 rolling c rollout a', '2 ready c rollout a']
+  },
+)
 
 scenario('two Services, one of them made after the Deployment', async (shop, t) => {
   const track = (track: string) => ({ labels: { track } })
