@@ -17,21 +17,21 @@ export function createPromises(snapshots: readonly Snapshot[], cdn: boolean) {
   return { ofSettled, ofOffer, ofReload, served, toldWhile }
 
   /**
-   * A tab is told of the version that is live, or is current. Two hold, since nobody can know any more what they are: one whose ReplicaSet has
+   * A tab is told of the version that is live, or is current; while a rollout has stopped halfway there is none that it could be told of. Two hold, since nobody can know any more what they are: one whose ReplicaSet has
    * gone before any state placed it, and one whose ReplicaSet has come to run other bytes before the first state that is later than the page.
    */
   function ofSettled({ at, tab }: State): Failure | undefined {
     if (!tab) return undefined
     const { document, offer, wasKnown, wasPlaced } = tab
-    const { objects, pods } = snapshots[at]!
+    const { objects, pods, serving, deployments } = snapshots[at]!
     const { page, bytes } = document
     const isGone = objects.replicaSets.every(({ hash }) => hash !== page?.hash)
     const isOther = pods.some(pod => pod.hash === page?.hash && pod.bytes !== bytes)
     const isLost = (isGone && !wasKnown) || (isOther && !wasPlaced)
     if (isLost && !offer.isOffered) return undefined
     const target = bytesOf(offer.known?.sha256 ?? '')
-    const isLive = snapshots[at]!.serving.some(({ bytes }) => bytes === document.bytes)
-    if (!isLive && !offer.isOffered)
+    const isLive = serving.some(({ bytes }) => bytes === document.bytes)
+    if (!isLive && !offer.isOffered && deployments.some(({ isDone }) => isDone))
       return {
         kind: 'miss',
         says: `all is settled, and the tab with version ${document.bytes} is not told`,

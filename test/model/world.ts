@@ -5,6 +5,7 @@
 import type { Offer } from '../../client/offer.ts'
 import { createMemory } from '../../client/token.ts'
 import type { HeardState } from '../../protocol/message.ts'
+import { isSameDeployment } from '../../protocol/release.ts'
 import { bytesOf } from './cluster.ts'
 import type { PodFacts, Snapshot } from './cluster.ts'
 import { createNetwork } from './network.ts'
@@ -300,10 +301,13 @@ export function createGame(
   function hear(tab: Tab, told: Told | undefined, pod: PodFacts, isPresent: boolean): Tab {
     if (!told) return tab
     const message = network.message(told, pod)
+    const offer = offerAfter(tab.offer, message, isPresent)
+    // What another Deployment's pods tell says nothing of when this one's rollouts begin.
+    const isOfKnown = offer.known !== null && isSameDeployment(offer.known, message)
     return {
       ...tab,
-      offer: offerAfter(tab.offer, message, isPresent),
-      heard: Math.max(tab.heard, told.at),
+      offer,
+      heard: isOfKnown ? Math.max(tab.heard, told.at) : tab.heard,
       wasKnown: tab.wasKnown || (told.at >= tab.heard && knows(told, tab.document)),
       wasPlaced: tab.wasPlaced ?? places(told, tab.document),
     }
