@@ -179,7 +179,7 @@ t.test('pods are there before their Service: once it is there, they are missed, 
   const shop = await open(t, 'before-service')
   const ports = [
     { name: 'http', containerPort: 8080 },
-    { name: 'metrics', containerPort: 9090 },
+    { name: 'api', containerPort: 9090 },
   ]
   const other = { tier: 'b' }
   await shop.apply(
