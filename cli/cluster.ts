@@ -3,7 +3,7 @@
 import { createApi, refusal } from '../release/api.ts'
 import type { Api, ApiRequest } from '../release/api.ts'
 import { loadKubeConfig } from '../release/kubeconfig.ts'
-import { nextOf } from '../release/wire.ts'
+import { pagesOf } from '../release/pages.ts'
 import { isString } from '../protocol/release.ts'
 import { list, object } from '../release/raw.ts'
 import type { Raw } from '../release/raw.ts'
@@ -56,14 +56,10 @@ export function openCluster(wanted: { namespace: string | undefined; context: st
 
   async function readList(path: string, query: ApiRequest['query'] = {}): Promise<Raw[]> {
     const items: Raw[] = []
-    let next = ''
-    do {
-      const page = { ...query, limit: 500, continue: next || undefined }
-      const response = await api.request({ path, query: page })
+    for await (const response of pagesOf(api, { path, query })) {
       if (response.status !== 200) throw new Refused(`GET ${path}: ${refusal(response)}`)
       items.push(...list(object(response.body).items))
-      next = nextOf(response.body)
-    } while (next)
+    }
     return items
   }
 }

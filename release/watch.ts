@@ -8,6 +8,7 @@ import { reason } from '../protocol/log.ts'
 import type { Log } from '../protocol/log.ts'
 import { refusal } from './api.ts'
 import type { Api, ApiResponse } from './api.ts'
+import { pagesOf } from './pages.ts'
 import {
   createLineSplitter,
   keyOf,
@@ -59,7 +60,6 @@ export interface Watch<T> {
 
 const maxBackoffMs = 15_000 // what was missed is told when the API server is back, so not much later
 const answerMs = 60_000 // an overloaded API server queues a request for up to a minute
-const pageSize = 500 // client-go's
 const livedMs = 1000 // client-go calls a watch without events that ends sooner "very short"
 
 /** How an attempt to list and watch ended. */
@@ -146,11 +146,8 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
   /** Lists in pages. Asks for no resource version: the answer is then never older than what we have seen. */
   async function list(): Promise<{ version: string } | { refused: ApiResponse }> {
     const found = new Map<string, T>()
-    let next = ''
     let version = ''
-    do {
-      const query = { ...selectors, limit: pageSize, continue: next || undefined }
-      const response = await api.request({ path, query, timeoutMs: answerMs, signal })
+    for await (const response of pagesOf(api, { path, query: selectors, timeoutMs: answerMs, signal })) {
       if (response.status !== 200) return { refused: response }
       const page = parseList(response.body)
       if (!page) throw new Error('the answer is not a list')
@@ -158,8 +155,8 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
         const object = parsed(raw)
         if (object !== undefined) found.set(keyOf(raw), object)
       }
-      ;({ next, version } = page)
-    } while (next)
+      version = page.version
+    }
     for (const key of objects.keys()) if (!found.has(key)) remove(key)
     for (const [key, object] of found) upsert(key, object)
     settle.resolve()

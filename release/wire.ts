@@ -33,11 +33,11 @@ export function parseEvent(line: string): { type: string; object: unknown } {
   return { type: event.type, object: event.object }
 }
 
-export function parseList(body: unknown): { items: unknown[]; version: string; next: string } | undefined {
+export function parseList(body: unknown): { items: unknown[]; version: string } | undefined {
   const { items, metadata } = object(body)
   const { resourceVersion } = object(metadata)
   if (!Array.isArray(items) || !isString(resourceVersion)) return undefined
-  return { items, version: resourceVersion, next: nextOf(body) }
+  return { items, version: resourceVersion }
 }
 
 /** Where the next page of a list or a table begins; '' behind the last one. */

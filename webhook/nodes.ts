@@ -7,7 +7,7 @@ import type { Log } from '../protocol/log.ts'
 import { isObject } from '../protocol/release.ts'
 import { refusal } from '../release/api.ts'
 import type { Api } from '../release/api.ts'
-import { nextOf } from '../release/wire.ts'
+import { pagesOf } from '../release/pages.ts'
 import { list } from '../release/raw.ts'
 
 export interface Nodes {
@@ -19,7 +19,6 @@ export interface Nodes {
 }
 
 const minor = 33
-const pageSize = 500
 /** A table as kubectl prints it: a few hundred bytes for each node, instead of some 15 KiB. */
 const table = 'application/json;as=Table;v=v1;g=meta.k8s.io'
 
@@ -66,16 +65,13 @@ function isNative(version: string): boolean {
 
 async function kubeletVersions(api: Api): Promise<string[]> {
   const versions: string[] = []
-  let next = ''
-  do {
-    const query = { limit: pageSize, continue: next || undefined, includeObject: 'None' }
-    const response = await api.request({ path: '/api/v1/nodes', query, accept: table })
+  const request = { path: '/api/v1/nodes', query: { includeObject: 'None' }, accept: table }
+  for await (const response of pagesOf(api, request)) {
     const { body } = response
     if (response.status !== 200 || !isObject(body)) throw new Error(refusal(response))
     const column = list(body.columnDefinitions).findIndex(({ name }) => name === 'Version')
     if (column < 0) throw new Error('the nodes have no column Version')
     for (const { cells } of list(body.rows)) versions.push(String(Array.isArray(cells) ? cells[column] : ''))
-    next = nextOf(body)
-  } while (next)
+  }
   return versions
 }

@@ -57,7 +57,7 @@ async function eventsOf(
   signal: AbortSignal,
 ): Promise<ConsoleAppEvent[]> {
   let newest: EventFacts[] = []
-  for await (const page of listPages({ api, path: `/api/v1/namespaces/${namespace}/events`, signal }))
+  for await (const page of listPages(api, { path: `/api/v1/namespaces/${namespace}/events`, signal }))
     newest = page
       .flatMap(one => parseKubeEvent(one) ?? [])
       .filter(event => isAbout(event, name))

@@ -7,10 +7,8 @@ import { watchResource } from '../../release/watch.ts'
 import type { Watch, WatchOptions } from '../../release/watch.ts'
 import { parseKubeEvent, parsePodFacts, parseRollout, parseSet } from './facts.ts'
 import { list, object } from '../../release/raw.ts'
-import { nextOf } from '../../release/wire.ts'
+import { pagesOf } from '../../release/pages.ts'
 import type { AppFacts } from './facts.ts'
-
-const pageSize = 500 // client-go's
 
 export interface Follower {
   /** Resolves when everything was listed; false: there is no such Deployment. */
@@ -36,25 +34,16 @@ export async function readApp(
 
 async function listAll(api: Api, path: string, query: Record<string, string>): Promise<unknown[]> {
   const all: unknown[] = []
-  for await (const page of listPages({ api, path, query })) all.push(...page)
+  for await (const page of listPages(api, { path, query })) all.push(...page)
   return all
 }
 
-/** In pages, so that a long list neither fills the memory nor keeps admission, on the same thread, waiting. Throws where it may not be read. */
-export async function* listPages({
-  api,
-  path,
-  query,
-  signal,
-}: Pick<ApiRequest, 'path' | 'query' | 'signal'> & { api: Api }): AsyncGenerator<unknown[], void> {
-  let next = ''
-  do {
-    const paged = { ...query, limit: pageSize, continue: next || undefined }
-    const response = await api.request({ path, query: paged, ...(signal && { signal }) })
-    if (response.status !== 200) throw new Error(`${path}: ${refusal(response)}`)
+/** Yields the objects of each page. Throws where they may not be read. */
+export async function* listPages(api: Api, request: ApiRequest): AsyncGenerator<unknown[], void> {
+  for await (const response of pagesOf(api, request)) {
+    if (response.status !== 200) throw new Error(`${request.path}: ${refusal(response)}`)
     yield list(object(response.body).items)
-    next = nextOf(response.body)
-  } while (next)
+  }
 }
 
 /** Calls `onMoved` whenever something of it has changed. */
