@@ -18,7 +18,9 @@ export interface Options {
   page: 'plain' | 'etag' | 'stamp'
   cache: 'memory' | 'off'
   accessLog: 'off' | 'json'
+  /** Undefined: the sidecar's own default. */
   maxTabs: number | undefined
+  /** What the sidecar asks of its node. */
   amounts: Amounts
 }
 

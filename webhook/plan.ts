@@ -3,10 +3,10 @@
 import type { ReleaseState } from '../protocol/release.ts'
 import type { App } from '../release/app.ts'
 import type { Capture } from './capture.ts'
-import type { Amounts } from './resources.ts'
+import type { Options } from './options.ts'
 import type { Status } from './status.ts'
 
-export interface Plan {
+export interface Plan extends Omit<Options, 'capture'> {
   /** The Deployment. */
   name: string
   app: App
@@ -16,18 +16,6 @@ export interface Plan {
   /** With capture `env`: where the app is to listen instead. */
   moved: number | undefined
   admin: number
-  feed: 'downward' | 'watch'
-  expose: 'image' | 'id'
-  forwarded: 'add' | 'off'
-  revalidate: 'add' | 'off'
-  missing: 'refuse' | 'off'
-  page: 'plain' | 'etag' | 'stamp'
-  cache: 'memory' | 'off'
-  accessLog: 'off' | 'json'
-  /** Undefined: the sidecar's own default. */
-  maxTabs: number | undefined
-  /** What the sidecar asks of its node. */
-  amounts: Amounts
   /** The namespace hands out user ids, and refuses pods that ask for another one. */
   anyUser: boolean
   /** The Deployment's last known release state. */

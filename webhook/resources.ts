@@ -4,7 +4,6 @@ import { containerName, redirectContainerName } from '../protocol/names.ts'
 import { isObject, isString } from '../protocol/release.ts'
 import { list, object } from '../release/raw.ts'
 import type { Raw } from '../release/raw.ts'
-import type { Plan } from './plan.ts'
 import { addQuantities, greatest, isBetween } from './quantity.ts'
 
 /** Quantities, as somebody wrote them; undefined: nobody did. */
@@ -63,7 +62,7 @@ export interface Needs {
 }
 
 /** Of memory. */
-export function needs({ feed }: Pick<Plan, 'feed'>): Needs {
+export function needs({ feed }: { feed: 'downward' | 'watch' }): Needs {
   // 20 MiB idle, and up to 50 of Node's own pages where it is the first of the node to read them; 7 KiB for each of the 6,000 tabs that it
   // takes by default and as much of the kernel's, 16 MiB of assets, 28 under load, and 8 for the preStop program at the end (bench/README.md).
   // Of Node's pages the kernel drops those for which there is no room: at 96 MiB it answers as at 192 while there are few tabs, at 80 it hangs.
