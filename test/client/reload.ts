@@ -7,6 +7,17 @@ import type { Guard } from '../../client/index.ts'
 import { createTab } from './fixtures/tab.ts'
 import type { Tab } from './fixtures/tab.ts'
 
+/** A page that would reload by itself, has an update on offer, and something that is not saved. */
+async function withUnsavedWork() {
+  const tab = createTab()
+  let isSaved = false
+  const page = tab.open(a, { auto: true })
+  page.guard(() => isSaved)
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+  return { tab, page, save: () => void (isSaved = true) }
+}
+
 function refuse(): boolean {
   throw new Error('a guard broke')
 }
@@ -152,14 +163,9 @@ t.test('what stands in the way of an automatic reload only puts it off', async t
 })
 
 t.test('unsaved work keeps the page until it is saved', async t => {
-  const tab = createTab()
-  let isSaved = false
-  const page = tab.open(a, { auto: true })
-  page.guard(() => isSaved)
-  tab.serve(b)
-  await tab.hear(told(b, 2, 'ready'))
+  const { tab, save } = await withUnsavedWork()
   t.same(tab.left, [])
-  isSaved = true
+  save()
   tab.document.dispatchEvent(new Event('visibilitychange'))
   await tab.clock.settle()
   t.same(tab.left, ['reload'])
@@ -421,16 +427,11 @@ t.test('a page that stays open after the brake held reloads when it is over', as
 t.test(
   'what was verified long ago is looked at again before a page reloads by itself: never into the void',
   async t => {
-    const tab = createTab()
-    let isSaved = false
-    const page = tab.open(a, { auto: true })
-    page.guard(() => isSaved)
-    tab.serve(b)
-    await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+    const { tab, save } = await withUnsavedWork()
     await tab.clock.advance(60_000)
     t.equal(tab.documents().length, 1, 'while the guards refuse there is nothing to look for')
     tab.document200 = () => Response.error() // a VPN that broke down: the browser goes on saying that it is online
-    isSaved = true
+    save()
     await tab.clock.advance(60_000)
     t.ok(tab.documents().length > 1, 'it has looked')
     t.same([tab.left, tab.stored.size], [[], 0])
@@ -441,14 +442,9 @@ t.test(
 )
 
 t.test('a laptop that slept while the version was rolled back does not reload when it wakes', async t => {
-  const tab = createTab()
-  let isSaved = false
-  const page = tab.open(a, { auto: true })
-  page.guard(() => isSaved)
-  tab.serve(b)
-  await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+  const { tab, page, save } = await withUnsavedWork()
   tab.serve(a)
-  isSaved = true
+  save()
   tab.clock.sleep(8 * 3_600_000)
   tab.document.dispatchEvent(new Event('visibilitychange'))
   await tab.clock.settle()
@@ -461,16 +457,11 @@ t.test('a laptop that slept while the version was rolled back does not reload wh
 t.test(
   'a document that does not come within 3 s keeps the page: somebody may have begun to work on it',
   async t => {
-    const tab = createTab()
-    let isSaved = false
-    const page = tab.open(a, { auto: true })
-    page.guard(() => isSaved)
-    tab.serve(b)
-    await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+    const { tab, save } = await withUnsavedWork()
     await tab.clock.advance(19_000)
     const later = createLater<Response>()
     tab.document200 = later.ask
-    isSaved = true
+    save()
     await tab.clock.advance(1_000 + 2_999)
     t.same(tab.documents().at(-1)?.init.signal?.aborted, false)
     await tab.clock.advance(1)

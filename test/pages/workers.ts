@@ -85,13 +85,17 @@ async function openTab(t: Test, script: string, filesOf: (hash: string, page: st
   }
 }
 
-t.test('Angular’s worker: it has the next version before that is offered', async t => {
-  const tab = await openTab(t, '/ngsw-worker.js', async (_, page) => angularFiles(page))
-  await tab.rollOut()
+async function bringsUpdate(t: Test, tab: Awaited<ReturnType<typeof openTab>>): Promise<void> {
   await tab.said('update')
   await tab.reload()
   t.equal(await tab.title(), fresh)
   await tab.said('current')
+}
+
+t.test('Angular’s worker: it has the next version before that is offered', async t => {
+  const tab = await openTab(t, '/ngsw-worker.js', async (_, page) => angularFiles(page))
+  await tab.rollOut()
+  await bringsUpdate(t, tab)
 })
 
 t.test('Workbox’s, which waits for its app: nothing is offered until it has been told to come', async t => {
@@ -110,17 +114,11 @@ t.test('Workbox’s, which waits for its app: nothing is offered until it has be
     const registration = await navigator.serviceWorker.getRegistration()
     registration?.waiting?.postMessage({ type: 'SKIP_WAITING' })
   })
-  await tab.said('update')
-  await tab.reload()
-  t.equal(await tab.title(), fresh)
-  await tab.said('current')
+  await bringsUpdate(t, tab)
 })
 
 t.test('Workbox’s, which takes over at once: offered when it has', async t => {
   const tab = await openTab(t, '/sw.js', hash => workboxFiles(hash, 'auto'))
   await tab.rollOut()
-  await tab.said('update')
-  await tab.reload()
-  t.equal(await tab.title(), fresh)
-  await tab.said('current')
+  await bringsUpdate(t, tab)
 })

@@ -66,6 +66,13 @@ async function line(body: Readable): Promise<string> {
   return chunk.toString()
 }
 
+async function bringLines(t: Test, opened: Awaited<ReturnType<typeof open>>[]): Promise<void> {
+  for (const { stream, body } of opened) {
+    stream.write('{}\n')
+    t.equal(await line(body), '{}\n')
+  }
+}
+
 t.test('streams share a connection, up to what the server takes of them at once', async t => {
   const { api, sessions, next } = await serve(t, { settings: { maxConcurrentStreams: 3 } })
   const opened = await Promise.all(Array.from({ length: 7 }, (_, n) => open(api, next, `/watch/${n}`)))
@@ -124,10 +131,7 @@ t.test('a connection that is to go away keeps its streams, and gets no new one',
   await line(old.body) // behind the word that it goes
   const young = await open(api, next)
   t.equal(sessions.length, 2)
-  for (const { stream, body } of [old, young]) {
-    stream.write('{}\n')
-    t.equal(await line(body), '{}\n')
-  }
+  await bringLines(t, [old, young])
 })
 
 t.test('a refusal is read whole, and a new token goes over the same connection', async t => {
@@ -196,10 +200,7 @@ t.test(
     await t.rejects(late, { message: /no answer within 30 ms/ })
     const young = await open(api, next)
     t.equal(sessions.length, 2)
-    for (const { stream, body } of [old, young]) {
-      stream.write('{}\n')
-      t.equal(await line(body), '{}\n')
-    }
+    await bringLines(t, [old, young])
   },
 )
 
