@@ -179,7 +179,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
       isNgsw: page === 'stamp' && pathOf(request.target).endsWith('/ngsw.json'),
       isReplaced: false,
       hold: undefined,
-      request: around.cache && !isDocument ? request : undefined,
+      request: around.cache && !isDocument ? owned(request) : undefined,
       flight,
       fill: undefined,
     })
@@ -575,6 +575,11 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 function returnUnused(app: Socket): void {
   if (app.connecting) app.once('connect', () => cut(app))
   else cut(app)
+}
+
+/** With a head of its own where a body came with it: a few hundred bytes would keep a whole read of 64 KiB for as long as the answer takes. */
+function owned(request: Request): Request {
+  return request.body === 0 ? request : { ...request, bytes: Buffer.from(request.bytes) }
 }
 
 function ownAnswer(status: number, reason: string, lines = ''): Buffer {

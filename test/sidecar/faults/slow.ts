@@ -46,7 +46,7 @@ t.test(
     t.equal(await pod.isServed(), true)
     await settled(async () => (await pod.metric('front_open')) === answers.length)
     // Two reads of the client and one write to the app, of 64 KiB each, and the program.
-    t.ok(pod.residentBytes() < 384 * 1024 * 1024, `${pod.residentBytes() >> 20} MiB resident`)
+    t.ok(pod.residentBytes() < 352 * 1024 * 1024, `${pod.residentBytes() >> 20} MiB resident`)
     for (const socket of waiting) socket.write(okay)
     t.ok((await Promise.all(answers)).every(answer => answer === okay))
     for (const socket of waiting) socket.destroy()
