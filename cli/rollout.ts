@@ -19,22 +19,28 @@ export type Progress = { end: 'told' } | { end: 'failed'; why: string } | { wait
 export function progressOf({ deployment, record, pods }: Rollout): Progress {
   if (!deployment) return { end: 'failed', why: 'there is no such Deployment' }
   if (deployment.generation > deployment.observedGeneration) return { waits: 'for the Deployment controller' }
-  const isBare = pods.length === 0 && deployment.replicas > 0 && isComplete(deployment)
-  const bare = { end: 'failed', why: 'none of its pods is injected: spa-reloader explain says why' } as const
-  if (!record && isBare) return bare
+  const { replicas, deadlineExceeded, revision, status } = deployment
+  // While its pods are still to come it is not complete. Scaled to 0 it is: then its record tells that it had injected ones.
+  if (pods.length === 0 && isComplete(deployment) && (replicas > 0 || !record)) return bare(replicas)
+  const counts = `${status.updatedReplicas} of ${replicas} pods are updated, ${status.availableReplicas} available`
+  const late = { end: 'failed', why: `the progress deadline has passed: ${counts}` } as const
   if (!record || !hasHeard(record, deployment))
-    return { waits: `for the controller to hear of the Deployment's revision ${deployment.revision}` }
+    return deadlineExceeded && pods.length === 0
+      ? late // nobody whom the controller could tell
+      : { waits: `for the controller to hear of the Deployment's revision ${revision}` }
   const { state } = record
-  if (state.phase === 'rolling') {
-    const { updatedReplicas, availableReplicas } = deployment.status
-    const counts = `${updatedReplicas} of ${deployment.replicas} pods are updated, ${availableReplicas} available`
-    return deployment.deadlineExceeded
-      ? { end: 'failed', why: `the progress deadline has passed: ${counts}` }
-      : { waits: `for revision ${state.revision}: ${counts}` }
-  }
-  if (isBare) return bare // its former pods were injected
-  const late = unstamped(state, pods).length
-  return late > 0 ? { waits: `for ${late} of ${pods.length} pods to be told` } : { end: 'told' }
+  if (state.phase === 'rolling')
+    return deadlineExceeded ? late : { waits: `for revision ${state.revision}: ${counts}` }
+  const untold = unstamped(state, pods).length
+  return untold > 0 ? { waits: `for ${untold} of ${pods.length} pods to be told` } : { end: 'told' }
+}
+
+function bare(replicas: number): Progress {
+  const why =
+    replicas > 0
+      ? 'none of its pods is injected: spa-reloader explain says why'
+      : 'it has no pods, and none was ever injected'
+  return { end: 'failed', why }
 }
 
 /** By Kubernetes' own revision: ours may be ahead of it. A Deployment that was made again has the same ones as the one before. */

@@ -30,7 +30,35 @@ t.test(
 )
 
 t.test('the Release of a Deployment that was deleted tells nothing of one made again', async t => {
-  t.match(progressOf(rollout({ createdAt: '2025-10-03T15:06:00Z', stamps: [] })), { waits: 'revision 7' })
+  t.match(progressOf(rollout({ createdAt: '2025-10-03T15:06:00Z' })), { waits: 'revision 7' })
+})
+
+t.test('where nothing is or can be injected it has failed at once', async t => {
+  const bare = { end: 'failed', why: 'none of its pods' }
+  t.match(progressOf({ ...rollout({ replicas: 0, stamps: [] }), record: undefined }), {
+    end: 'failed',
+    why: 'it has no pods',
+  })
+  t.match(progressOf(rollout({ revision: 8, stamps: [] })), bare, 'the controller has left the namespace')
+  t.match(
+    progressOf({ ...rollout({ available: 0, deadline: true, stamps: [] }), record: undefined }),
+    { end: 'failed', why: 'the progress deadline' },
+    'pods that are not injected, and do not start',
+  )
+  t.same(progressOf(rollout({ replicas: 0, stamps: [] })), { end: 'told' }, 'scaled to 0 once it was told')
+})
+
+t.test('one that was applied a moment ago is waited for, step by step', async t => {
+  const young = { generation: 1, revision: 0, stamps: [] }
+  const step = (wishes: Wishes) => progressOf({ ...rollout({ ...young, ...wishes }), record: undefined })
+  t.match(step({ observed: 0, updated: 0, available: 0 }), { waits: 'for the Deployment controller' })
+  const hears = { waits: "for the controller to hear of the Deployment's revision 1" }
+  const seen = { observed: 1, revision: 1 }
+  t.match(step({ ...seen, updated: 0, available: 0 }), hears, 'its ReplicaSet has no pods yet')
+  t.match(step({ ...seen, available: 0 }), hears, 'its pods are counted before they are seen')
+  t.match(step({ ...seen, available: 0, stamps: [undefined, undefined] }), hears)
+  t.match(step({ ...seen, stamps: [undefined, undefined] }), hears, 'before there is a Release')
+  t.same(progressOf(rollout({ generation: 1, observed: 1 })), { end: 'told' })
 })
 
 t.test('what it waits for is named', async t => {
@@ -108,15 +136,21 @@ t.test('tabs are summed over the pods by what they show', async t => {
 interface Wishes {
   createdAt?: string
   generation?: number
+  observed?: number
   /** The controller has heard of 7. */
   revision?: number
+  replicas?: number
+  updated?: number
+  available?: number
   deadline?: boolean
   state?: ReleaseState
-  stamps?: ReleaseState[]
+  /** Of each injected pod; undefined: it was never told anything. */
+  stamps?: (ReleaseState | undefined)[]
 }
 
 function rollout({ generation = 3, revision = 7, deadline, state = releaseState, ...more }: Wishes): Rollout {
   const { createdAt = '2025-10-03T15:05:25Z', stamps = [state, state] } = more // as the state's epoch says
+  const { observed = 3, replicas = 2, updated = replicas, available = updated } = more
   const deployment = parseDeployment({
     metadata: {
       name: 'web',
@@ -125,12 +159,12 @@ function rollout({ generation = 3, revision = 7, deadline, state = releaseState,
       generation,
       annotations: { 'deployment.kubernetes.io/revision': String(revision) },
     },
-    spec: { replicas: 2 },
+    spec: { replicas },
     status: {
-      observedGeneration: 3,
-      replicas: 2,
-      updatedReplicas: 2,
-      availableReplicas: 2,
+      observedGeneration: observed,
+      replicas: updated,
+      updatedReplicas: updated,
+      availableReplicas: available,
       conditions: deadline ? [{ type: 'Progressing', reason: 'ProgressDeadlineExceeded' }] : [],
     },
   })
@@ -139,7 +173,7 @@ function rollout({ generation = 3, revision = 7, deadline, state = releaseState,
       metadata: {
         name: `web-${index}`,
         labels: { 'spa-reloader.io/injected': 'true' },
-        annotations: { 'spa-reloader.io/release': formatReleaseState(stamp) },
+        annotations: stamp && { 'spa-reloader.io/release': formatReleaseState(stamp) },
       },
     })!,
   )

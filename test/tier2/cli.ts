@@ -8,7 +8,7 @@ import { until } from '../cluster/wait.ts'
 import { install, manifests, webDeployment, webService } from './installation.ts'
 import { untilMay } from './rights.ts'
 import { isDeadline, openShop } from './shop.ts'
-import { untilInjected, untilServed } from '../cluster/trial-pod.ts'
+import { createPod, untilInjected, untilServed } from '../cluster/trial-pod.ts'
 
 const installation = await install(t)
 const { cluster } = installation
@@ -228,6 +228,22 @@ t.test('status: a rollout that fails, and a Deployment without sidecars', async 
   const plain = webDeployment('web:1', { name: 'plain', annotations: { 'spa-reloader.io/capture': 'none' } })
   await apply(plain)
   await settled('a pod of it', ({ status }) => (status.replicas ?? 0) > 0, 'plain')
+  await apply(webDeployment('web:1', { name: 'none', replicas: 0 }))
+  t.match(await cli('status --wait -n failing none'), { code: 1, stdout: /failed {5}it has no pods/ })
+})
+
+t.test('status: right behind apply, and after the controller has left', async t => {
+  const { behaviour, apply, kubectl } = await installation.open(t, 'left')
+  behaviour.images.set('web:1', a).set('web:2', b)
+  await apply(webService(), webDeployment('web:1'))
+  t.match(await cli('status --wait -n left web'), { code: 0, stdout: /told {7}2 of 2 injected pods/ })
+  await kubectl('label namespace left spa-reloader.io/inject-')
+  await until('its pods to be left alone', async () => (await createPod(cluster, 'left')) !== undefined)
+  await kubectl('set image deployment/web web=web:2')
+  t.match(await cli('status --wait -n left web'), {
+    code: 1,
+    stdout: /failed {5}none of its pods is injected/,
+  })
 })
 
 t.test('inject: what it wrote is taken by the API server, and left as it is by the webhook', async t => {
