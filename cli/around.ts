@@ -30,7 +30,7 @@ export interface Around {
 /** What may not be read is added to `unread`, as sentences, and taken as empty; of the webhook configuration, as sound. */
 export async function readAround(
   cluster: Cluster,
-  { image, redirect }: WebhookSettings,
+  { image, redirect, sizes }: WebhookSettings,
   unread: string[],
 ): Promise<Around> {
   const { namespace } = cluster
@@ -65,6 +65,7 @@ export async function readAround(
       policies: isRefused(policies) ? [] : policies,
       services: isRefused(services) ? [] : services.flatMap(service => parseService(service) ?? []),
       release: () => undefined,
+      sizes,
       breaker: deployment => breakers.get(deployment),
     },
     unasked: known ? unasked(known, asked) : [],

@@ -82,7 +82,8 @@ const variableOf: Record<Wish, string> = {
   memoryLimit: webhookEnv.sidecarMemoryLimit,
 }
 
-function readSizes(environment: NodeJS.ProcessEnv): Wishes {
+/** Throws as {@link readConfig} does. */
+export function readSizes(environment: NodeJS.ProcessEnv): Wishes {
   const sizes: Wishes = Object.fromEntries(
     wishes.map(wish => [wish, environment[variableOf[wish]] || undefined]),
   )

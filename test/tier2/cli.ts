@@ -14,6 +14,12 @@ const installation = await install(t)
 const { cluster } = installation
 const a = 'a'.repeat(64)
 const b = 'b'.repeat(64)
+// The process runs beside it; the commands read what it is set to.
+const deployment = JSON.stringify(manifests().find(({ kind }) => kind === 'Deployment'))
+await cluster.kubectl(
+  ['apply', '-f', '-'],
+  deployment.replace(/spa-reloader-sidecar:[\d.]+/, 'spa-reloader-sidecar:test'),
+)
 
 t.test('explain: a Deployment and a pod that are injected', async t => {
   const { behaviour, apply, living, ready } = await installation.open(t, 'injected')
@@ -127,9 +133,7 @@ t.test('explain: by a user who may only view the namespace', async t => {
 
 t.test('check: sound, then broken in each way', async t => {
   const { apply, kubectl } = await installation.open(t, 'checked')
-  const deployment = manifests().find(({ kind }) => kind === 'Deployment')!
-  await cluster.kubectl(['apply', '-f', '-'], JSON.stringify(deployment))
-  const rollout = ['-n', 'spa-reloader', 'rollout', 'status', `deployment/${deployment.metadata.name}`]
+  const rollout = ['-n', 'spa-reloader', 'rollout', 'status', 'deployment/spa-reloader-webhook']
   await cluster.kubectl([...rollout, '--timeout=5m'])
   const account = ['patch', 'serviceaccount', 'default', '-p', '{"imagePullSecrets":[{"name":"registry"}]}']
   await cluster.kubectl(['-n', 'checked', ...account])
