@@ -81,7 +81,7 @@ function openBreaker(release: Raw, image: string | undefined): Breaker | undefin
 async function readPolicies(cluster: Cluster): Promise<Policy[]> {
   const network = await cluster.list(networkPoliciesPath)
   const others = await Promise.all(
-    [...(await discoverPolicies(cluster.api))].map(async ([path, kind]) =>
+    [...(await discoverPolicies(path => cluster.read(path)))].map(async ([path, kind]) =>
       (await cluster.list(path)).map(raw => parseOtherPolicy(kind, raw)),
     ),
   )

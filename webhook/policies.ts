@@ -9,6 +9,7 @@ import { refusal } from '../release/api.ts'
 import { watchResource } from '../release/watch.ts'
 import type { Watch } from '../release/watch.ts'
 import { list } from '../release/raw.ts'
+import type { Raw } from '../release/raw.ts'
 import { otherKinds, parseNetworkPolicy, parseOtherPolicy } from './policy.ts'
 import type { NetworkPolicy, OtherPolicy, Policy } from './policy.ts'
 
@@ -61,7 +62,7 @@ export function watchPolicies({ api, log, onMoved, discoverMs = 600_000 }: Polic
   /** What cannot be found out counts as not there, and is looked for again. */
   async function discover(): Promise<void> {
     try {
-      const found = await discoverPolicies(api)
+      const found = await discoverPolicies(path => read(api, path))
       if (closed) return
       for (const [path, watch] of others)
         if (!found.has(path)) {
@@ -91,16 +92,18 @@ export function watchPolicies({ api, log, onMoved, discoverMs = 600_000 }: Polic
   }
 }
 
-/** The collections of {@link otherKinds} that this API server has: path → kind. Throws when that cannot be found out. */
-export async function discoverPolicies(api: Api): Promise<Map<string, string>> {
+/** The collections of {@link otherKinds} that this API server has: path → kind. `read` gives undefined for what is not there; what it throws is thrown. */
+export async function discoverPolicies(
+  read: (path: string) => Promise<Raw | undefined>,
+): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  for (const { name, versions } of list(await read(api, '/apis', 'groups'))) {
+  for (const { name, versions } of list((await read('/apis'))?.groups)) {
     const wanted = new Set(isString(name) ? otherKinds[name] : [])
     // The preferred one comes first, and need not have all kinds.
     for (const { groupVersion } of list(versions)) {
       if (wanted.size === 0) break
       const path = `/apis/${String(groupVersion)}`
-      for (const resource of list(await read(api, path, 'resources')))
+      for (const resource of list((await read(path))?.resources))
         if (wanted.delete(String(resource.name)))
           found.set(`${path}/${String(resource.name)}`, `${String(resource.kind)}.${String(name)}`)
     }
@@ -108,9 +111,9 @@ export async function discoverPolicies(api: Api): Promise<Map<string, string>> {
   return found
 }
 
-async function read(api: Api, path: string, member: string): Promise<unknown> {
+async function read(api: Api, path: string): Promise<Raw | undefined> {
   const response = await api.request({ path })
-  if (response.status === 404) return []
+  if (response.status === 404) return undefined
   if (response.status !== 200 || !isObject(response.body)) throw new Error(refusal(response))
-  return response.body[member]
+  return response.body
 }

@@ -33,7 +33,9 @@ export async function checkInstallation(
 }
 
 async function checkVersion(cluster: Cluster): Promise<Finding> {
-  const { major, minor, gitVersion } = (await cluster.read('/version')) ?? {}
+  const found = await orRefused(cluster.read('/version'))
+  if (isRefused(found)) return skip(`the version of Kubernetes: ${found.refused}`)
+  const { major, minor, gitVersion } = found ?? {}
   const [wantedMajor, wantedMinor] = floor
   const [isMajor, isMinor] = [Number(major), Number.parseInt(String(minor), 10)]
   return isMajor > wantedMajor || (isMajor === wantedMajor && isMinor >= wantedMinor)
@@ -42,7 +44,8 @@ async function checkVersion(cluster: Cluster): Promise<Finding> {
 }
 
 async function checkResource(cluster: Cluster): Promise<Finding> {
-  const found = await cluster.read(`/apis/${group}/${resource.version}`)
+  const found = await orRefused(cluster.read(`/apis/${group}/${resource.version}`))
+  if (isRefused(found)) return skip(`the CustomResourceDefinition: ${found.refused}`)
   const has = list(found?.resources).some(({ name }) => name === `${resource.plural}/status`)
   const name = `${resource.plural}.${group}`
   return has

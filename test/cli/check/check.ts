@@ -41,3 +41,16 @@ t.test('settings of the webhook, and a configuration, that may not be read are n
   t.match(shop, '\n  warn  deployment/web is not injected: numeric-target: ')
   t.equal(exitCode, 0)
 })
+
+t.test('what of the API server itself may not be asked is named, and the rest is looked at', async t => {
+  const resourcePath = '/apis/spa-reloader.io/v1'
+  const { exitCode, installation, shop } = await checked(t, '/version', '/apis', resourcePath)
+  t.match(installation, '\n  skip  the version of Kubernetes: GET /version: 403: /version is forbidden\n')
+  t.match(installation, `\n  skip  the CustomResourceDefinition: GET ${resourcePath}: 403: `)
+  t.match(
+    shop,
+    '\n  skip  the policies about traffic, of all namespaces: GET /apis: 403: /apis is forbidden\n',
+  )
+  t.match(shop, '\n  ok    deployment/web: 0 pods are injected')
+  t.equal(exitCode, 0)
+})
