@@ -101,6 +101,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   let isLast = false
   /** What the app sends can no longer be told apart: it passes until the app ends. */
   let isUnframed = false
+  /** The app takes no more of the client's bytes. */
+  let isDeaf = false
   let isOver = false
   let idleTimer: NodeJS.Timeout | undefined
   let endTimer: NodeJS.Timeout | undefined
@@ -116,10 +118,12 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
 
   function dial(): Socket {
     hasForwarded = false
+    isDeaf = false
     const socket = around.dial()
     socket.on('data', onAppData)
     socket.on('end', onAppEnd)
     socket.on('drain', pace)
+    socket.on('deaf', onAppDeaf)
     socket.on('error', onAppError)
     socket.on('close', onAppClose)
     return socket
@@ -318,6 +322,8 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
   function onAppEnd(): void {
     if (isOver) return
     if (!requests.isHttp()) return spliceWhole()
+    // The kernel tells a reset once, and the write that failed was told.
+    if (isDeaf) return onAppReset()
     if (isOurs()) return dropApp()
     abandon()
     writeClient(answers.held())
@@ -329,8 +335,18 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     else finish()
   }
 
+  /** What it has said before it closed may still be unread. */
+  function onAppDeaf(this: Socket): void {
+    if (this !== app) return
+    isDeaf = true
+    if (this.readableEnded) finish()
+  }
+
   function onAppError(this: Socket): void {
-    if (isOver || this !== app) return
+    if (!isOver && this === app) onAppReset()
+  }
+
+  function onAppReset(): void {
     if (isOurs()) dropApp()
     // An answer that is whole reaches the client; one that is not never looks as if it were.
     else if (hasForwarded && awaited.every(({ isReplaced }) => isReplaced)) finish()
@@ -561,6 +577,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
     server.off('data', onAppData)
     server.off('end', onAppEnd)
     server.off('drain', pace)
+    server.off('deaf', onAppDeaf)
     server.off('error', onAppError)
     server.off('close', onAppClose)
     around.tunnels.join(client, server, toClient, toServer)

@@ -9,6 +9,7 @@ import { createConnection } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { createCounters } from './counters.ts'
 import type { Counters } from './counters.ts'
+import { readToTheEnd } from './deaf.ts'
 import type { EditOptions } from './edits.ts'
 import { connectLending } from './lent.ts'
 import type { Limits } from './limits.ts'
@@ -267,7 +268,7 @@ export function createFront({
 
   function dial(): Socket {
     // No local address is set: the kernel takes the pod's own, so the app sees the pod and not loopback.
-    const socket = connectLending({ host, port: app.port, ...socketOptions })
+    const socket = readToTheEnd(connectLending({ host, port: app.port, ...socketOptions }))
     socket.once('error', onRefused)
     socket.once('connect', () => socket.off('error', onRefused))
     return socket

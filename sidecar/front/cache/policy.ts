@@ -67,10 +67,22 @@ export function policyOf(request: Request, answer: Answer): CachePolicy | undefi
  * §3.5 asks that for `Authorization` only, but nobody chose to put a shared cache here.
  */
 function isStatic(request: Request, answer: Answer): boolean {
-  if (isFingerprinted(request.target)) return true
+  if (isFingerprinted(request.target) && isCodeOrFont(request, answer)) return true
   if (!hasToken(answer, 'cache-control', 'immutable')) return false
   return !has(request, 'cookie') || hasToken(answer, 'cache-control', 'public')
 }
+
+/** An app that answers `/api/me/x-4f2a91bc.js` by its session says what it answers with: a picture would bring anybody's cookie there. */
+function isCodeOrFont(request: Request, answer: Answer): boolean {
+  const type = field(answer, 'content-type')
+  if (type === undefined) return true
+  return (
+    codeOrFont.test(type) || (/^application\/json\b/i.test(type) && pathOf(request.target).endsWith('.map'))
+  )
+}
+
+const codeOrFont =
+  /^(?:(?:text|application)\/(?:x-)?(?:java|ecma)script|text\/css|application\/wasm|font\/|application\/(?:x-)?font-|application\/vnd\.ms-fontobject)/i
 
 /** What differs from user to user is not worth a place. */
 const unkeyable = ['*', 'cookie', 'authorization', 'user-agent']

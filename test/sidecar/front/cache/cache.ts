@@ -15,6 +15,19 @@ const asset = '/assets/index-BpZ1z3aQ.js'
 const year = 'Cache-Control: max-age=31536000'
 const immutable = `${year}, immutable`
 
+const types = [
+  [true, asset, 'text/javascript; charset=utf-8'],
+  [true, asset, 'application/javascript'],
+  [true, '/main.3f2a91bc.css', 'text/css'],
+  [true, '/main.3f2a91bc.js.map', 'application/json'],
+  [true, '/core.3f2a91bc.wasm', 'application/wasm'],
+  [true, '/inter-3f2a91bc0d.woff2', 'font/woff2'],
+  [true, '/inter-3f2a91bc0d.woff', 'application/font-woff'],
+  [false, asset, 'application/json'],
+  [false, asset, 'text/plain'],
+  [false, '/main.3f2a91bc.css', 'image/png'],
+] as const
+
 /** An app that answers with the number of the request, and counts. */
 async function counting(t: Test, ...lines: string[]) {
   let count = 0
@@ -54,6 +67,10 @@ t.test('what may be stored, and what may not', async t => {
     [true, asset, [immutable, 'Vary: Accept-Encoding']],
     [true, asset, [immutable, 'Connection: X-Hop, keep-alive', 'X-Hop: 1']],
     [true, asset, [year], ['Cookie: a=b']],
+    ...types.map(
+      ([hit, target, type]) =>
+        [hit, target, [year, `Content-Type: ${type}`]] satisfies [boolean, string, string[]],
+    ),
     [true, '/logo.png', [`Cache-Control: public, immutable, max-age=9`], ['Cookie: a=b']],
     [false, '/logo.png', [immutable], ['Cookie: a=b']],
     [false, '/logo.png', [`${year}, public`], ['Cookie: a=b']],
@@ -99,8 +116,10 @@ t.test('what an app answers by a session is no other session’s, whatever its n
     '/report_1.csv',
     '/IMG_20240131.jpg',
     '/photo.3f2a91bc.jpg',
+    '/api/me/x-BpZ1z3aQ.js',
+    '/api/me/x.3f2a91bc.woff2',
   ]) {
-    const { ask, front } = await counting(t, 'Cache-Control: max-age=30')
+    const { ask, front } = await counting(t, 'Cache-Control: max-age=30', 'Content-Type: application/json')
     t.match(await ask(get(target, 'Cookie: sid=alice')), /<1>$/, target)
     t.match(await ask(get(target, 'Cookie: sid=bob')), /<2>$/, target)
     t.match(await ask(get(target)), /<3>$/, target)
