@@ -132,10 +132,13 @@ export function frontingServices(
 ): Service[] {
   const found = findApp(template, services, appOptions(template.annotations, defaults))
   return selecting(template, services).filter(service =>
-    'app' in found
-      ? routesOf(template, [service]).some(route => leadsTo(found.app, route))
-      : waysOf(template, service).length > 0,
+    waysOf(template, service).some(way => !('app' in found) || comesTo(found.app.port, way)),
   )
+}
+
+/** By the number alone: the containers of a pod share one network, and an annotation may name a port that none of them declares. */
+function comesTo(port: number, { servicePort: { protocol, targetPort }, app }: Way): boolean {
+  return protocol === 'TCP' && (app?.port ?? targetPort) === port
 }
 
 export function leadsTo(app: App, route: Route): boolean {
@@ -158,8 +161,14 @@ export function routesOf(pod: PodShape, services: readonly Service[]): Route[] {
   return routes.toSorted((a, b) => rank(a) - rank(b) || place(a) - place(b) || a.app.port - b.app.port)
 }
 
-/** The ports of a Service, and what they lead to in a pod, as far as its containers tell; but for those for machines. */
-function waysOf(pod: PodShape, { ports }: Service): { servicePort: ServicePort; app: App | undefined }[] {
+interface Way {
+  servicePort: ServicePort
+  /** Undefined where the containers do not tell to which of them it leads. */
+  app: App | undefined
+}
+
+/** The ports of a Service, and what they lead to in a pod; but for those for machines. */
+function waysOf(pod: PodShape, { ports }: Service): Way[] {
   const containers = appContainers(pod)
   return ports.flatMap(servicePort => {
     const { name, targetPort } = servicePort

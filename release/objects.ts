@@ -3,6 +3,7 @@
 
 import { annotation, label, option } from '../protocol/names.ts'
 import { isObject, isString } from '../protocol/release.ts'
+import { parseMoved, specBefore } from './injected.ts'
 import { list, object, string } from './raw.ts'
 import type { Raw } from './raw.ts'
 
@@ -45,6 +46,7 @@ export interface PodSpec {
 export interface PodTemplate {
   labels: Record<string, string>
   annotations: Record<string, string>
+  /** As it was before injection. */
   spec: PodSpec
 }
 
@@ -290,10 +292,11 @@ export function selects(service: Pick<Service, 'selector'>, labels: Record<strin
 
 function parseTemplate(data: unknown): PodTemplate {
   const { metadata, spec } = object(data)
+  const annotations = ours(strings(object(metadata).annotations))
   return {
     labels: strings(object(metadata).labels),
-    annotations: ours(strings(object(metadata).annotations)),
-    spec: parsePodSpec(spec),
+    annotations,
+    spec: specBefore(parsePodSpec(spec), parseMoved(annotations[annotation.status])),
   }
 }
 

@@ -5,6 +5,7 @@ import { annotation, containerName, label, option, port, redirectContainerName }
 import type { ReleaseState } from '../protocol/release.ts'
 import { appOptions, findApp, kindOf, leadsTo, namedContainers, routesOf } from '../release/app.ts'
 import type { App, Route } from '../release/app.ts'
+import { specBefore } from '../release/injected.ts'
 import { parsePodSpec } from '../release/objects.ts'
 import type { PodSpec, Service } from '../release/objects.ts'
 import { sayBreaker } from './breaker.ts'
@@ -146,27 +147,6 @@ function portProblem(app: App, routes: readonly Route[], raw: Raw): Reason | und
 export function bypassing(capture: Capture, app: App, routes: readonly Route[]): Warning[] {
   const services = bypasses(capture, { app, routes }).map(({ service }) => service)
   return [...new Set(services)].map(subject => ({ code: 'bypassed', subject }))
-}
-
-/** The containers as they were before we changed them, and as others have changed them since. */
-export function specBefore(spec: PodSpec, before: Status | undefined): PodSpec {
-  return {
-    ...spec,
-    containers: spec.containers
-      .filter(({ name }) => name !== containerName)
-      .map(container =>
-        container.name === before?.container
-          ? {
-              ...container,
-              ports: container.ports.map(port =>
-                port.name === before.portName && port.containerPort === before.front
-                  ? { ...port, containerPort: before.port }
-                  : port,
-              ),
-            }
-          : container,
-      ),
-  }
 }
 
 /** A port that is not declared is the only container's, until another webhook adds one. */

@@ -3,8 +3,9 @@
 
 import { annotation, option } from '../protocol/names.ts'
 import { leadsTo, routesOf } from '../release/app.ts'
+import { specBefore } from '../release/injected.ts'
 import type { Deployment, Pod } from '../release/objects.ts'
-import { bypassing, specBefore } from './decide.ts'
+import { bypassing } from './decide.ts'
 import type { Context } from './decide.ts'
 import { obstacles } from './reach.ts'
 import type { Warning } from './reasons.ts'

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { injectYaml } from '../../cli/inject.ts'
 import { reasons } from '../../webhook/reasons.ts'
+import { parseDeployment } from '../../release/objects.ts'
 import type { Raw } from '../../release/raw.ts'
 import { readGoldens, settings } from '../webhook/goldens.ts'
 
@@ -52,6 +53,13 @@ t.test('each golden comes out as from the webhook, or stays and is told why', as
         )
     }
   }
+})
+
+t.test('the controller reads a template that was injected here as it was before', async t => {
+  const read = (text: string) => parseDeployment(documents(text)[1])?.template.spec.containers
+  const { text } = injectYaml(deployment, 'default', settings)
+  t.match(text, /containerPort: 14020/)
+  t.same(read(text), read(deployment))
 })
 
 t.test("a Deployment's template is injected, and nothing else of it changes", async t => {

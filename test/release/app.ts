@@ -65,7 +65,7 @@ t.test('a name that two containers declare means the first, as for Kubernetes', 
 })
 
 t.test('our own container is never the app', async t => {
-  t.equal(appContainer(template('spa-reloader:http=14020', 'nginx:http=80'), [web('http')]), 'nginx')
+  t.equal(appContainer(template(['spa-reloader:http=14020', 'nginx:http=80']), [web('http')]), 'nginx')
   t.same(findApp(pod('spa-reloader:spa-admin=14021', 'nginx'), []), { none: 'no-service', ignored: [] })
 })
 
@@ -116,7 +116,7 @@ t.test('what is for machines is as if it was not there', async t => {
 
 t.test('the Services by which browsers come are those that lead to the port of the app', async t => {
   const fronting = (containers: string[], ...services: Service[]) =>
-    frontingServices(template(...containers), services).map(({ name }) => name)
+    frontingServices(template(containers), services).map(({ name }) => name)
   const metrics = service('metrics', { name: 'metrics', targetPort: 9113 })
   const preview = service('preview', { targetPort: 8080 }, { targetPort: 9113 })
   const api = service('api', { targetPort: 3000 })
@@ -132,16 +132,51 @@ t.test('the Services by which browsers come are those that lead to the port of t
   t.same(fronting(['a', 'b'], web(80), metrics), ['web'], 'where nothing tells the port')
   t.same(fronting(['a', 'b'], { ...web(80), selector: { app: 'other' } }), [])
   t.same(
-    frontingServices({ ...template(...containers), annotations: { 'spa-reloader.io/port': '3000' } }, [
-      web('http'),
-      api,
-      metrics,
-    ]),
+    frontingServices(template(containers, { 'spa-reloader.io/port': '3000' }), [web('http'), api, metrics]),
     [api],
     'an annotation goes first',
   )
-  // As `spa-reloader inject` writes it: the number under the name is the front's.
-  t.same(fronting(['nginx:http=14020,metrics=9113', 'spa-reloader:spa-admin=14021'], web('http'), metrics), ['web']) // prettier-ignore
+})
+
+t.test('the app of a template that was injected as a file is found where it stood before', async t => {
+  const status = { container: 'nginx', port: 8080, portName: 'http', front: 14020 }
+  const containers = ['nginx:http=14020,exporter=9113', 'api:rest=3000', 'spa-reloader:spa-admin=14021']
+  const injected = (annotations = {}) =>
+    template(containers, { 'spa-reloader.io/status': JSON.stringify(status), ...annotations })
+  const services = [web('http'), { ...web(8080), name: 'direct' }, { ...web('exporter'), name: 'exporter' }]
+  const number = { 'spa-reloader.io/port': '8080' }
+  for (const annotations of [
+    {},
+    number,
+    { ...number, 'spa-reloader.io/container': 'nginx' },
+    { 'spa-reloader.io/port': 'http' },
+  ]) {
+    const fronting = frontingServices(injected(annotations), services)
+    t.same(
+      fronting.map(({ name }) => name),
+      ['web', 'direct'],
+      JSON.stringify(annotations),
+    )
+  }
+  t.equal(appContainer(injected(number), []), 'nginx', 'where no Service leads to it, too')
+  for (const text of ['', 'null', '{"container":"nginx"}', JSON.stringify({ ...status, port: '8080' })])
+    t.same(
+      frontingServices(injected({ 'spa-reloader.io/status': text }), [web('http')]),
+      [web('http')],
+      `a status that is none: ${text}`,
+    )
+})
+
+t.test('a port that no container declares is the app’s, where an annotation says so', async t => {
+  const annotations = { 'spa-reloader.io/container': 'web', 'spa-reloader.io/port': '8080' }
+  const exporter = { ...web('exporter'), name: 'exporter' }
+  const udp = service('udp', { targetPort: 8080, protocol: 'UDP' })
+  for (const containers of [
+    ['web', 'api:3000'],
+    ['web:exporter=9113', 'api:3000'],
+    ['api:8080', 'web:exporter=9113'], // one network, so it can be the app alone that is there
+  ])
+    t.same(frontingServices(template(containers, annotations), [web(8080), exporter, udp]), [web(8080)])
 })
 
 t.test('a Service that leads nowhere is told apart from none', async t => {
@@ -167,14 +202,12 @@ t.test('options go first, and one that fits nothing is ignored and reported', as
 })
 
 t.test('an annotation names the container also where nothing leads to it', async t => {
-  t.equal(appContainer(template('nginx:80', 'b:80'), []), undefined, 'nothing tells')
-  t.equal(appContainer(template('a:1', 'b:2'), [], { 'spa-reloader.io/container': 'b' }), 'b', 'a default')
+  t.equal(appContainer(template(['nginx:80', 'b:80']), []), undefined, 'nothing tells')
+  t.equal(appContainer(template(['a:1', 'b:2']), [], { 'spa-reloader.io/container': 'b' }), 'b', 'a default')
   t.equal(
-    appContainer(
-      { ...template('a:1', 'b:2', 'c:3'), annotations: { 'spa-reloader.io/container': 'c' } },
-      [],
-      { 'spa-reloader.io/container': 'b' },
-    ),
+    appContainer(template(['a:1', 'b:2', 'c:3'], { 'spa-reloader.io/container': 'c' }), [], {
+      'spa-reloader.io/container': 'b',
+    }),
     'c',
   )
 })
@@ -197,8 +230,8 @@ t.test(
   },
 )
 
-function template(...containers: string[]) {
-  const template = { metadata: { labels }, spec: { containers: containers.map(container) } }
+function template(containers: string[], annotations = {}) {
+  const template = { metadata: { labels, annotations }, spec: { containers: containers.map(container) } }
   return parseDeployment({ metadata: { name: 'web' }, spec: { template } })!.template
 }
 

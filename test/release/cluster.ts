@@ -54,6 +54,10 @@ export interface Facts {
   resourceVersion?: string
   /** Of the template, besides `app: web`. */
   labels?: Record<string, string>
+  /** Of the template. */
+  annotations?: Record<string, string>
+  /** Of the template's app, in place of `http`. */
+  ports?: { name?: string; containerPort: number }[]
   services?: ServiceFacts[]
   others?: ReleaseRecord[]
 }
@@ -66,8 +70,8 @@ interface ServiceFacts {
 
 const time = (second: number) =>
   new Date(Date.UTC(2026, 10, 22, 9, 0, second)).toISOString().replace('.000', '')
-const template = (image: string, labels: Facts['labels'], init?: string) => ({
-  metadata: { labels: { app: 'web', ...labels } },
+const template = (image: string, { labels, annotations, ports }: Facts, init?: string) => ({
+  metadata: { labels: { app: 'web', ...labels }, annotations },
   spec: {
     containers: [
       // A named port too: without a Service nothing tells which one is the app.
@@ -75,7 +79,7 @@ const template = (image: string, labels: Facts['labels'], init?: string) => ({
       {
         name: 'web',
         image,
-        ports: [{ name: 'http', containerPort: 80 }],
+        ports: ports ?? [{ name: 'http', containerPort: 80 }],
         ...(init && { volumeMounts: [{ name: 'html' }] }),
       },
     ],
@@ -100,7 +104,7 @@ export function world(facts: Facts) {
       resourceVersion: facts.resourceVersion ?? '1',
       annotations: { 'deployment.kubernetes.io/revision': String(revision) },
     },
-    spec: { replicas, template: template(newest?.image ?? 'web:0', facts.labels) },
+    spec: { replicas, template: template(newest?.image ?? 'web:0', facts) },
     status: {
       observedGeneration,
       ...(facts.status ?? { replicas, updatedReplicas: replicas, availableReplicas: replicas }),
@@ -112,7 +116,7 @@ export function world(facts: Facts) {
   if (!deployment) throw new Error('the test made no Deployment')
   return {
     deployment,
-    replicaSets: facts.replicaSets.map(set => replicaSet(set, facts.labels)),
+    replicaSets: facts.replicaSets.map(set => replicaSet(set, facts)),
     pods: facts.pods.map(pod),
     services: (facts.services ?? [{ selector: { app: 'web' } }]).map((service, index) => {
       const { selector, name = `service-${index}`, ports = [{ port: 80, targetPort: 'http' }] } = service
@@ -124,7 +128,7 @@ export function world(facts: Facts) {
   }
 }
 
-function replicaSet(facts: ReplicaSetFacts, labels: Facts['labels']): ReplicaSet {
+function replicaSet(facts: ReplicaSetFacts, of: Facts): ReplicaSet {
   const { hash, revision, image, init, replicas = 1, created = revision, uid = `rs-${hash}`, history } = facts
   const parsed = parseReplicaSet({
     metadata: {
@@ -139,7 +143,7 @@ function replicaSet(facts: ReplicaSetFacts, labels: Facts['labels']): ReplicaSet
       },
       ownerReferences: [{ kind: 'Deployment', name: 'web', uid: 'd3f1c2aa', controller: true }],
     },
-    spec: { replicas, template: template(image, labels, init) },
+    spec: { replicas, template: template(image, of, init) },
   })
   if (!parsed) throw new Error('the test made no ReplicaSet')
   return parsed

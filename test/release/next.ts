@@ -519,6 +519,55 @@ t.test('blue/green: a Service for the metrics of both leads no browser to either
   t.same(state.known[1], ['aaa', a, 1], 'its tabs are told')
 })
 
+const byAnnotation: [string, Partial<Facts>, string | number][] = [
+  [
+    'a template that was injected as a file',
+    {
+      annotations: {
+        'spa-reloader.io/port': '8080',
+        'spa-reloader.io/container': 'web',
+        'spa-reloader.io/status': '{"container":"web","port":8080,"portName":"http","front":14020}',
+      },
+      ports: [{ name: 'http', containerPort: 14_020 }],
+    },
+    'http',
+  ],
+  [
+    'a port that no container declares',
+    { annotations: { 'spa-reloader.io/port': '8080', 'spa-reloader.io/container': 'web' }, ports: [] },
+    8080,
+  ],
+]
+
+for (const [what, template, targetPort] of byAnnotation)
+  t.test(`an annotation names the port, of ${what}: canaries and blue/green are seen`, async t => {
+    const lead = (color?: string) => ({
+      services: [
+        { name: 'web', selector: { app: 'web', ...(color && { color }) }, ports: [{ targetPort }] },
+        metrics,
+      ],
+    })
+    const canary = { hash: 'ccc', deployment: 'web-canary', digest: c }
+    const others = play({ ...onCanary, ...template, ...lead() })
+    const [beside] = play({ ...onA, ...template, ...lead(), pods: [...onA.pods, canary], others })
+    t.same(
+      beside?.state.live.map(({ id }) => id),
+      [a, c],
+    )
+    t.same(
+      beside?.state.known.map(([key]) => key),
+      ['aaa', 'ccc'],
+    )
+    const blue = { ...onA, ...template, labels: { color: 'blue' } }
+    const [, switched, back] = play(
+      { ...blue, ...lead('blue') },
+      { ...blue, ...lead('green') },
+      { ...blue, ...lead('blue') },
+    )
+    t.equal(switched?.state.switched, true)
+    t.equal(back?.state.switched, undefined)
+  })
+
 t.test(
   'a Service that selects the pods as before, for their metrics now, has not turned to others',
   async t => {
