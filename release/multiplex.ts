@@ -46,7 +46,10 @@ interface Connection {
 const connectMs = 10_000
 const keepAliveMs = 30_000 // below the idle timeouts of common load balancers
 
-/** A server that has not answered a ping within `pingMs`, when the next one is due, is left. Default: 15,000, as client-go waits. */
+/**
+ * A server that has not answered a ping within `pingMs`, when the next one is due, is left, and one that is to go away by then too: with all streams.
+ * Default: 15,000, as client-go waits.
+ */
 export function createMultiplexer({ pingMs = 15_000 } = {}): Multiplexer {
   const connections = new Set<Connection>()
   let opening: Promise<void> | undefined
@@ -147,14 +150,15 @@ export function createMultiplexer({ pingMs = 15_000 } = {}): Multiplexer {
 
   /**
    * TCP does not probe a connection on which data of ours is not acknowledged, and sends that again for a quarter of an hour (kubernetes#95981);
-   * for a process that hangs its kernel acknowledges. A session that has been closed is not asked: Node refuses.
+   * for a process that hangs its kernel acknowledges. Node closes the session of a server that goes away (GOAWAY), and sends it no more pings, while
+   * the streams may stay for an hour: they are cut, since watches go on from where they were.
    */
   function keepPinging(connection: Connection): NodeJS.Timeout {
     const { session } = connection
     let isAnswered = true
     return setInterval(() => {
-      if (!isAnswered || session.destroyed)
-        return cut(connection, new Error(`no answer to a ping within ${pingMs} ms`))
+      if (session.closed || session.destroyed) return cut(connection, new Error('the server goes away'))
+      if (!isAnswered) return cut(connection, new Error(`no answer to a ping within ${pingMs} ms`))
       isAnswered = false
       session.ping(() => (isAnswered = true))
     }, pingMs)

@@ -123,7 +123,7 @@ t.test(
   },
 )
 
-t.test('a connection that is to go away keeps its streams, and gets no new one', async t => {
+t.test('a connection that is to go away keeps its streams for a while, and gets no new one', async t => {
   const { api, sessions, next } = await serve(t)
   const old = await open(api, next)
   sessions[0]?.goaway(0)
@@ -206,13 +206,13 @@ t.test(
 
 t.test('a server that takes everything and answers nothing any more is left, with every stream', async t => {
   const { get, answered, next, sessions, line } = await serveOverLine(t)
-  const bodies = [await answered(), await answered()]
+  const streams = [await answered(), await answered()]
   await sleep(3 * pingMs)
   t.equal(sessions.length, 1, 'that it brings nothing is no reason while it answers')
   line.mute()
   const waiting = get()
   await next()
-  for (const body of bodies) await t.rejects(body.toArray(), { message: /no answer to a ping/ })
+  for (const { body } of streams) await t.rejects(body.toArray(), { message: /no answer to a ping/ })
   await t.rejects(waiting, { message: /no answer to a ping/ })
   await line.cut()
   await answered()
@@ -221,11 +221,24 @@ t.test('a server that takes everything and answers nothing any more is left, wit
 
 t.test('a mute server is left also where its connection was to end with its last stream', async t => {
   const { get, answered, line } = await serveOverLine(t)
-  const body = await answered()
+  const { body } = await answered()
   await t.rejects(get(10), { message: /no answer within 10 ms/ })
   line.mute()
   await t.rejects(body.toArray(), { message: /no answer to a ping/ })
   await line.cut()
+})
+
+t.test('a server that says that it goes, and then nothing any more, is left all the same', async t => {
+  const { answered, sessions, line: way } = await serveOverLine(t)
+  const { body, stream } = await answered()
+  sessions[0]?.goaway(0)
+  stream.write('{}\n')
+  await line(body) // behind the word that it goes
+  way.mute()
+  await t.rejects(body.toArray(), { message: /goes away/ })
+  await way.cut()
+  await answered()
+  t.equal(sessions.length, 2)
 })
 
 const pingMs = 100
@@ -239,11 +252,14 @@ async function serveOverLine(t: Test) {
   const options = { hostname: 'localhost', port: line.port, path: '/watch', ca }
   const get = (timeoutMs = 10_000) => multiplexer.get(options, { timeoutMs })
   const answered = async () => {
-    const [answer] = await Promise.all([
+    const [answer, { stream }] = await Promise.all([
       get(),
-      next().then(({ stream }) => stream.respond({ ':status': 200 })),
+      next().then(asked => {
+        asked.stream.respond({ ':status': 200 })
+        return asked
+      }),
     ])
-    return answer!.body
+    return { body: answer!.body, stream }
   }
   return { get, answered, next, sessions, line }
 }
