@@ -10,7 +10,7 @@ import { nextBreaker, parseBreaker, stuckPods } from './breaker.ts'
 import type { Breaker, Evidence } from './breaker.ts'
 import type { Told } from './events.ts'
 import { createRelease } from './releases.ts'
-import { isAskedFor } from './restarts.ts'
+import { askAgainMs, isAskedFor } from './restarts.ts'
 import type { Restarts } from './restarts.ts'
 import { nextPod, readReplicaSet, tryPod } from './trial.ts'
 
@@ -45,7 +45,6 @@ export interface Breakers {
 }
 
 const trialMs = 60_000
-const againMs = 10_000
 const leastMs = 1_000
 
 export function createBreakers(options: BreakersOptions): Breakers {
@@ -69,9 +68,11 @@ export function createBreakers(options: BreakersOptions): Breakers {
     }
     if (doubted) return trialMs
     if (written.has(name)) return leastMs // other replicas have not heard of it either: they would make more pods that get stuck
-    if (next?.cause === 'container' && (await freeStuck(seen)) === 'waits') return againMs
-    const waitMs = next ? Date.parse(next.retry) - now().getTime() : 0
-    return waitMs > 0 ? Math.max(leastMs, waitMs) : undefined // from then on missed.ts has the pods that came without
+    const answer = next?.cause === 'container' ? await freeStuck(seen) : undefined
+    const retryMs = next ? Date.parse(next.retry) - now().getTime() : 0
+    // From the retry on missed.ts has the pods that came without.
+    const waitsMs = [(answer && askAgainMs(answer)) ?? 0, retryMs].filter(ms => ms > 0)
+    return waitsMs.length > 0 ? Math.max(leastMs, Math.min(...waitsMs)) : undefined
   }
 
   function known(name: string, text: string | undefined): Breaker | undefined {

@@ -12,7 +12,7 @@ import type { Context } from './decide.ts'
 import type { Told } from './events.ts'
 import type { Raw } from '../release/raw.ts'
 import { sayReasons } from './reasons.ts'
-import { isAskedFor } from './restarts.ts'
+import { askAgainMs, isAskedFor } from './restarts.ts'
 import type { Restarts } from './restarts.ts'
 import { isWorthTelling } from './tell.ts'
 import { nextPod, readReplicaSet, tryPod } from './trial.ts'
@@ -39,10 +39,9 @@ export interface MissedPods {
   count(): number
 }
 
-const againMs = 10_000
-const latelyMs = 10 * 60_000
+const trialMs = 60_000
 /** The API server may hear of a namespace's label later than we do: who was not asked about one pod is asked about another before that is told. */
-const unaskedMs = [5_000, 60_000] as const
+const unaskedMs = [5_000, trialMs] as const
 
 /** Kept only while the Deployment has pods without the sidecar. */
 interface Case {
@@ -52,7 +51,7 @@ interface Case {
   pod: Raw | undefined
   /** Last. */
   told: string
-  /** Of how many trials in a row we were not asked, and when the next is due, in milliseconds since 1970. */
+  /** In how many trials we were not asked, and when the next is due, in milliseconds since 1970. */
   unasked: number
   due: number
 }
@@ -98,11 +97,13 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
       const waitMs = found.due - now().getTime()
       if (waitMs > 0) return waitMs
       const trial = await tryPod(api, namespace, found.pod!)
+      if ('refused' in trial) return refused(deployment, found, trial)
       if (trial.verdict === 'bare') return unasked(deployment, found)
       found.told = 'missed'
-      report(deployment, trial, isAskedFor(deployment, context.annotations), breaker)
+      report(deployment, !breaker && isAskedFor(deployment, context.annotations), breaker)
     }
-    return restartIfAsked(deployment, context)
+    // No dry run shows that an image is not pulled: with `Recreate` the app would be down, again and again, until one is.
+    return breaker ? undefined : restartIfAsked(deployment, context)
   }
 
   async function caseOf(name: string, { uid, name: replicaSet }: ReplicaSet) {
@@ -114,18 +115,7 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
     return found
   }
 
-  function report(
-    deployment: Deployment,
-    trial: Trial,
-    isReplaced: boolean,
-    breaker: Breaker | undefined,
-  ): void {
-    if (trial.verdict === 'ours')
-      return warn(
-        deployment,
-        'InjectionRefused',
-        `missed: pods run without the sidecar, and with it the API server would refuse them: ${trial.refused}`,
-      )
+  function report(deployment: Deployment, isReplaced: boolean, breaker: Breaker | undefined): void {
     const restart = `kubectl -n ${namespace} rollout restart deployment/${deployment.name}`
     const [why, advice] = breaker
       ? [`it kept others from starting (${breaker.says}), and may start by now`, `${restart} tries one`]
@@ -138,6 +128,21 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
       'InjectionMissed',
       `missed: pods run without the sidecar: ${why}. ${isReplaced ? 'They are replaced' : advice}`,
     )
+  }
+
+  /** A restart would take pods away, and bring none. Returns after how many milliseconds to try again. */
+  function refused(
+    deployment: Deployment,
+    found: Case,
+    { verdict, refused }: Extract<Trial, { refused: string }>,
+  ): number {
+    const why =
+      verdict === 'ours' ? 'with it the API server would refuse them' : 'the API server would refuse new ones'
+    if (found.told !== verdict)
+      warn(deployment, 'InjectionRefused', `missed: pods run without the sidecar, and ${why}: ${refused}`)
+    found.told = verdict
+    found.due = now().getTime() + trialMs
+    return trialMs
   }
 
   /** A restart would change nothing. Returns after how many milliseconds to try again. */
@@ -167,9 +172,7 @@ export function createMissedPods({ api, namespace, tell, restarts, now }: Missed
         'RestartRefused',
         `missed: its annotation asks for a restart, but we may not: ${answer.refused}. kubectl apply -f manifests/restart gives us the right`,
       )
-    if (answer === 'restarted') return undefined
-    // Nothing of the Deployment moves when we are given the right, or when the hour is over.
-    return answer === 'lately' ? latelyMs : againMs
+    return askAgainMs(answer)
   }
 
   function warn({ name, uid }: Deployment, reason: string, message: string): void {

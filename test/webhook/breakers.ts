@@ -1,12 +1,13 @@
 // The breaker of one Deployment, kept on its Release: here that is a string, and the API server says yes.
 
 import t from 'tap'
-import { annotation, label } from '../../protocol/names.ts'
+import { annotation, label, option } from '../../protocol/names.ts'
 import type { Api } from '../../release/api.ts'
 import { parseDeployment, parsePod } from '../../release/objects.ts'
 import type { Pod } from '../../release/objects.ts'
 import { object } from '../../release/raw.ts'
 import { createBreakers } from '../../webhook/breakers.ts'
+import type { Restarts } from '../../webhook/restarts.ts'
 
 const image = 'spa-reloader-sidecar:1'
 const minuteMs = 60_000
@@ -29,7 +30,7 @@ function pod(injected: boolean, waiting: string): Pod {
 const stuck = pod(true, 'ErrImagePull')
 const bare = pod(false, '')
 
-function start() {
+function start(restart: Awaited<ReturnType<Restarts['ask']>> = 'restarted', defaults = {}) {
   let ms = Date.parse('2026-11-28T12:00:00Z')
   /** On the Release. */
   let text: string | undefined
@@ -45,7 +46,7 @@ function start() {
     namespace: 'shop',
     image,
     tell: ({ message }) => told.push(message),
-    restarts: { seen: () => {}, ask: async () => 'restarted' },
+    restarts: { seen: () => {}, ask: async () => restart },
     now: () => new Date(ms),
   })
   return {
@@ -53,7 +54,7 @@ function start() {
     known: (copy = text) => breakers.known('web', copy),
     look(pods: Pod[], afterMs = 0) {
       ms += afterMs
-      return breakers.look({ deployment, pods, replicaSets: [], text, defaults: {} })
+      return breakers.look({ deployment, pods, replicaSets: [], text, defaults })
     },
   }
 }
@@ -81,3 +82,12 @@ t.test('it is told at each trip, with the time of the next try', async t => {
   t.match(told[0], /from starting: ErrImagePull\. .* one tries again from 2026-11-28T12:10:00\.000Z on\./)
   t.match(told[1], /tries again from 2026-11-28T12:30:00\.000Z on\./)
 })
+
+for (const restart of ['waits', 'lately', { refused: 'forbidden' }] as const)
+  t.test(`pods that are stuck are looked at again (${JSON.stringify(restart)})`, async t => {
+    const { look } = start(restart, { [option.restart]: 'auto' })
+    await look([stuck])
+    const againMs = restart === 'lately' ? minuteMs : 10_000
+    t.equal(await look([stuck], 1_000), againMs)
+    t.equal(await look([stuck], 10 * minuteMs - 3_000), 2_000, 'when one may try again it is told')
+  })

@@ -24,11 +24,19 @@ const pods = [
 
 /** One pod without the sidecar, and others; its people ask for a restart, and an API server that answers trials so. */
 function start({ breaker = undefined as Breaker | undefined, others = [] as Pod[] } = {}) {
-  const server = { isAsking: true, restart: 'restarted' as 'restarted' | 'lately' }
+  const server = {
+    isAsking: true,
+    refuses: 'none' as 'none' | 'injected' | 'all',
+    restart: 'restarted' as 'restarted' | 'lately',
+  }
   const told: Told[] = []
+  const state = { breaker }
   let restarts = 0
   let ms = Date.parse('2026-11-28T12:00:00Z')
-  const request: Api['request'] = async ({ method }) => {
+  const request: Api['request'] = async ({ method, body }) => {
+    const isPlain = object(object(object(body).metadata).labels)[label.inject] === 'false'
+    const isRefused = server.refuses === 'all' || (server.refuses === 'injected' && !isPlain)
+    if (method === 'POST' && isRefused) return { status: 403, headers: {}, body: { message: 'denied' } }
     const made = { metadata: { labels: server.isAsking ? { [label.injected]: 'true' } : {} } }
     return { status: 200, headers: {}, body: method === 'POST' ? made : rawReplicaSet }
   }
@@ -47,12 +55,13 @@ function start({ breaker = undefined as Breaker | undefined, others = [] as Pod[
   })
   return {
     server,
+    state,
     told: () => told.map(({ message }) => message),
     restarts: () => restarts,
     count: missed.count,
     async look(afterMs = 0) {
       ms += afterMs
-      const all = { ...context, breaker: () => breaker }
+      const all = { ...context, breaker: () => state.breaker }
       return missed.look({ deployment, pods: [...pods, ...others], replicaSets, context: all })
     },
   }
@@ -98,17 +107,41 @@ const open: Breaker = {
 }
 
 t.test('once the time of a breaker has passed, those that came without the sidecar are missed', async t => {
-  const { look, told, restarts, count } = start({ breaker: open, others: [bare] })
+  const { state, look, told, restarts, count } = start({ breaker: open, others: [bare] })
   t.equal(await look(), undefined)
   t.same([told(), restarts(), count()], [[], 0, 0], 'it is open')
   await look(5 * 60_000)
   t.equal(count(), 2)
-  await look(60_000)
+  t.equal(await look(60_000), undefined)
   t.match(told(), [
-    /^missed: .* kept others from starting \(ErrImagePull\), and may start by now\. They are replaced$/,
+    /^missed: .* kept others from starting \(ErrImagePull\), and may start by now\. kubectl .* tries one$/,
   ])
-  t.equal(restarts(), 2, 'it is asked for until there is no reason to')
+  t.equal(
+    restarts(),
+    0,
+    'no dry run says whether it starts by now, and the app would be down until it is known',
+  )
+  state.breaker = undefined
+  await look()
+  t.equal(restarts(), 1, 'one has started')
 })
+
+for (const refuses of ['injected', 'all'] as const)
+  t.test(
+    `nothing is restarted where new pods would be refused (${refuses}), until they would not`,
+    async t => {
+      const { server, look, told, restarts, count } = start()
+      server.refuses = refuses
+      for (let minute = 0; minute < 3; minute += 1) t.equal(await look(60_000), 60_000)
+      t.match(told(), [/^missed: pods run without the sidecar, .* the API server would refuse .*: denied$/])
+      t.same([restarts(), count()], [0, 1])
+      server.refuses = 'none'
+      t.equal(await look(1_000), 59_000, 'whatever moves meanwhile')
+      await look(59_000)
+      t.match(told()[1], /They are replaced$/)
+      t.equal(restarts(), 1)
+    },
+  )
 
 t.test('while one is tried the others are left alone', async t => {
   const tried = { ...bare, injected: true, ready: false }
@@ -120,5 +153,5 @@ t.test('while one is tried the others are left alone', async t => {
 t.test('a Deployment that was restarted lately is looked at again, although nothing of it moves', async t => {
   const { server, look } = start()
   server.restart = 'lately'
-  t.equal(await look(), 10 * 60_000)
+  t.equal(await look(), 60_000)
 })
