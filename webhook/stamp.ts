@@ -21,6 +21,13 @@ export function unstamped(state: ReleaseState, pods: readonly Pod[]): Pod[] {
   })
 }
 
+/** `status` is the answer's. */
+export interface Unwritten {
+  pod: Pod
+  status: number
+  says: string
+}
+
 /**
  * Writes to all of them, also after one was refused. Resolves with the number of pods that were written, and those that were refused
  * (a pod that is gone is not). Throws when the API server cannot be reached.
@@ -29,11 +36,11 @@ export async function stamp(
   api: Pick<Api, 'request'>,
   state: ReleaseState,
   pods: readonly Pod[],
-): Promise<{ written: number; refused: { pod: Pod; says: string }[] }> {
+): Promise<{ written: number; refused: Unwritten[] }> {
   const body = { metadata: { annotations: { [annotation.release]: formatReleaseState(state) } } }
   const queue = [...pods]
   let written = 0
-  const refused: { pod: Pod; says: string }[] = []
+  const refused: Unwritten[] = []
   const workers = Array.from({ length: Math.min(maxParallel, queue.length) }, next)
   for (const result of await Promise.allSettled(workers))
     if (result.status === 'rejected') throw result.reason
@@ -49,8 +56,9 @@ export async function stamp(
         contentType: patchType.merge,
         accept: metadataOnly, // nobody reads the answer, and a pod is long
       })
-      if (response.status === 200) written += 1
-      else if (response.status !== 404) refused.push({ pod, says: `${pod.name}: ${refusal(response)}` })
+      const { status } = response
+      if (status === 200) written += 1
+      else if (status !== 404) refused.push({ pod, status, says: `${pod.name}: ${refusal(response)}` })
     }
   }
 }

@@ -1,5 +1,5 @@
 // Tells the pods of one namespace. A policy engine may refuse whatever changes a pod that it would not admit today: such a pod is tried again later and
-// later, a newer state at once. It is counted, and told on its Deployment: once, until all of its pods are told.
+// later, a newer state at once. It is counted, and told on its Deployment: once an hour, until all of its pods are told.
 
 import { annotation, containerName } from '../protocol/names.ts'
 import type { ReleaseState } from '../protocol/release.ts'
@@ -8,6 +8,7 @@ import type { Deployment, Pod } from '../release/objects.ts'
 import type { Told } from './events.ts'
 import type { Pace } from './pace.ts'
 import { stamp, unstamped } from './stamp.ts'
+import type { Unwritten } from './stamp.ts'
 
 export interface StampsOptions {
   namespace: string
@@ -30,7 +31,9 @@ export interface Stamps {
 }
 
 const firstMs = 5_000
-const maxMs = 5 * 60_000
+/** A policy says the same until somebody changes it. An API server, or a webhook that it has to ask, is back by itself, and tabs wait for it. */
+const maxMs = { lasting: 5 * 60_000, passing: 15_000 }
+const toldMs = 60 * 60_000 // an Event goes after an hour
 
 /** Of one pod. */
 interface Refusal {
@@ -43,7 +46,7 @@ interface Refusal {
 interface Case {
   /** By the pods' uids. */
   refusals: Map<string, Refusal>
-  isTold: boolean
+  told: { isPassing: boolean; at: number } | undefined
 }
 
 export function createStamps({ namespace, pace, tell, log, now }: StampsOptions): Stamps {
@@ -71,32 +74,56 @@ export function createStamps({ namespace, pace, tell, log, now }: StampsOptions)
     const [first] = refused
     if (first) log('pod not told', { namespace, name, reason: first.says, pods: refused.length })
     const refusals = new Map(waiting)
-    for (const { pod } of refused) refusals.set(pod.uid, refusalAfter(last?.refusals.get(pod.uid), serial))
+    for (const one of refused)
+      refusals.set(one.pod.uid, refusalAfter(last?.refusals.get(one.pod.uid), serial, one))
     if (refusals.size === 0) {
       cases.delete(name)
       return undefined
     }
+    const at = now().getTime()
     // Once may be a moment's trouble.
-    const isTelling = !last?.isTold && first && refusals.get(first.pod.uid)?.waitMs !== firstMs
-    if (isTelling) warn(deployment, refusals.size, first.says)
-    cases.set(name, { refusals, isTold: last?.isTold || Boolean(isTelling) })
-    return Math.min(...[...refusals.values()].map(({ due }) => due)) - now().getTime()
+    const isWorthTelling = first && refusals.get(first.pod.uid)?.waitMs !== firstMs
+    const isTold = first && last?.told?.isPassing === isPassing(first) && at - last.told.at < toldMs
+    if (isWorthTelling && !isTold) {
+      warn(deployment, refusals.size, first)
+      cases.set(name, { refusals, told: { isPassing: isPassing(first), at } })
+    } else cases.set(name, { refusals, told: last?.told })
+    return Math.min(...[...refusals.values()].map(({ due }) => due)) - at
   }
 
-  function refusalAfter(last: Refusal | undefined, serial: number): Refusal {
-    const waitMs = last?.serial === serial ? Math.min(maxMs, last.waitMs * 2) : firstMs
+  function refusalAfter(last: Refusal | undefined, serial: number, unwritten: Unwritten): Refusal {
+    const mostMs = maxMs[isPassing(unwritten) ? 'passing' : 'lasting']
+    const waitMs = last?.serial === serial ? Math.min(mostMs, last.waitMs * 2) : firstMs
     return { serial, waitMs, due: now().getTime() + waitMs }
   }
 
-  function warn({ name, uid }: Deployment, count: number, says: string): void {
+  function warn({ name, uid }: Deployment, count: number, unwritten: Unwritten): void {
+    const pods = count === 1 ? 'a pod' : `${count} pods`
     tell({
       namespace,
       deployment: { name, uid },
       type: 'Warning',
       reason: 'ReleaseRefused',
-      message:
-        `untold: the API server refuses to have the release state written on ${count === 1 ? 'a pod' : `${count} pods`}, whose tabs are not told of other ` +
-        `versions: ${says}. What refuses has to let ${containerName} change the annotation ${annotation.release} of pods; it is tried again after a while`,
+      message: isPassing(unwritten) ? passingText(pods, unwritten) : lastingText(pods, unwritten),
     })
   }
+}
+
+/** The API server has too much to do, or fails; or a webhook does that it may not do without. */
+function isPassing({ status }: Unwritten): boolean {
+  return status === 429 || status >= 500
+}
+
+function passingText(pods: string, { says }: Unwritten): string {
+  return (
+    `untold: the release state could not be written on ${pods}, whose tabs are not told of other versions until it is: ${says}. ` +
+    `It is tried again every ${maxMs.passing / 1_000} s`
+  )
+}
+
+function lastingText(pods: string, { says }: Unwritten): string {
+  return (
+    `untold: the API server refuses to have the release state written on ${pods}, whose tabs are not told of other versions: ${says}. ` +
+    `What refuses has to let ${containerName} change the annotation ${annotation.release} of pods; it is tried again after a while`
+  )
 }

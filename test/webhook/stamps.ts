@@ -12,7 +12,7 @@ const pods = ['web-0', 'web-1'].map(name =>
 
 /** An API server that refuses to have a pod changed, or not. */
 function start() {
-  const server = { refuses: (_name: string) => true }
+  const server = { refuses: (_name: string) => true, status: 403 }
   const asked: string[] = []
   const told: Told[] = []
   let ms = 0
@@ -20,7 +20,7 @@ function start() {
     const name = path.split('/').at(-1) ?? ''
     asked.push(name)
     const isRefused = server.refuses(name)
-    return { status: isRefused ? 403 : 200, headers: {}, body: { message: 'denied' } }
+    return { status: isRefused ? server.status : 200, headers: {}, body: { message: 'denied' } }
   }
   const stamps = createStamps({
     namespace: 'shop',
@@ -35,11 +35,23 @@ function start() {
     count: stamps.count,
     forget: stamps.forget,
     /** Returns whom it tried, and when it wants to look again. */
-    async look(afterMs = 0, { serial = 1, of = pods } = {}) {
+    async look(
+      afterMs = 0,
+      { serial = 1, of = pods } = {},
+    ): Promise<[asked: string[], waitMs: number | undefined]> {
       ms += afterMs
       const waitMs = await stamps.look({ deployment, state: releaseState({ serial }), pods: of })
       return [asked.splice(0), waitMs]
     },
+  }
+}
+
+/** Looks as often as it is told to, for so long; returns how long it has to wait at the end. */
+async function lookFor(ms: number, look: ReturnType<typeof start>['look']): Promise<number> {
+  let passedMs = 0
+  for (let waitMs = 0; ; waitMs = (await look(waitMs))[1]!) {
+    passedMs += waitMs
+    if (passedMs > ms) return waitMs
   }
 }
 
@@ -77,4 +89,29 @@ t.test('it is told once, and only when refused again; once all have been told it
   await look(0, { serial: 3 })
   forget('web')
   t.equal(count(), 0)
+})
+
+for (const status of [429, 500, 503])
+  t.test(
+    `an API server or a webhook that is away for three minutes (${status}) is asked again soon`,
+    async t => {
+      const { server, look, told } = start()
+      server.status = status
+      const waitMs = await lookFor(3 * 60_000, look)
+      t.ok(waitMs <= 15_000, `${waitMs} ms`)
+      t.match(told(), [
+        /^untold: the release state could not be written on 2 pods, .*: denied\. It is tried again/,
+      ])
+      server.refuses = () => false
+      t.same(await look(waitMs), [['web-0', 'web-1'], undefined])
+    },
+  )
+
+t.test('it is told again each hour, for an Event is gone by then, and when it is another matter', async t => {
+  const { server, look, told } = start()
+  await lookFor(2.2 * 60 * 60_000, look)
+  t.equal(told().length, 3)
+  server.status = 500
+  await lookFor(5 * 60_000, look)
+  t.equal(told().length, 4)
 })
