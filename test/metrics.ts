@@ -80,6 +80,13 @@ t.test('each gauge of the webhook has an alert, and so have reconciles that fail
   for (const name of [...names, 'spa_reloader_failed_reconciles_total']) t.match(alerts, name)
 })
 
+t.test('where no webhook is, one alert says so, and none leads to rights and the Lease', async t => {
+  const alerts = readFileSync('charts/spa-reloader/files/alerts.yaml', 'utf8')
+  t.same(alerts.match(/expr: .*\b(absent|vector)\(.*/g), [
+    'expr: absent(up{job=~".*spa-reloader-webhook"} == 1)',
+  ])
+})
+
 t.test('a webhook that is not ready says so, although it is up', async t => {
   t.match(await webhookText(), '\nspa_reloader_ready 0\n')
 })
