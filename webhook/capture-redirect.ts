@@ -7,10 +7,10 @@ import { secretsMount } from './container.ts'
 import { append, setMembers } from './patch.ts'
 import type { Operation } from './patch.ts'
 import type { Plan } from './plan.ts'
-import { object } from '../release/raw.ts'
-import type { ContainerList } from './pod.ts'
+import { list, object } from '../release/raw.ts'
 import type { Raw } from '../release/raw.ts'
 import { resources } from './resources.ts'
+import type { Amounts } from './resources.ts'
 
 /** `labelled`: where the namespace's label says `privileged`. `on`: also where it has no such label, so that the cluster's default applies. */
 export const redirectSettings = ['off', 'labelled', 'on'] as const
@@ -64,22 +64,23 @@ export function redirectContainer(plan: Plan, image: string | undefined): Raw | 
 }
 
 /**
- * After the others', which it has nothing to do with. An unchanged one is left as others may have changed it. `where` is the sidecar's list: a
- * native one is in the list by now, though in `pod` there may be none.
+ * After the others', which it has nothing to do with, and before a native sidecar: what a pod must have is reckoned with the native ones that an init container
+ * comes after (KEP-753), so beside the sidecar that it makes room for it costs nothing. It has as much, so that a LimitRange that takes the one takes the other. An
+ * unchanged one is left as others may have changed it.
  */
 export function placeRedirect(
   pod: Raw,
   container: Raw | undefined,
-  where: ContainerList,
+  amounts: Amounts,
   isUnchanged: boolean,
 ): Operation[] {
   if (!container) return []
   const { initContainers } = object(pod.spec)
-  const present = Array.isArray(initContainers) ? (initContainers as unknown[]) : []
-  const index = present.findIndex(item => object(item).name === redirectContainerName)
+  const present = list(initContainers)
+  const index = present.findIndex(({ name }) => name === redirectContainerName)
   if (index === -1)
-    return append(['spec', 'initContainers'], where === 'initContainers' ? present : initContainers, [
-      { ...container, resources: resources(pod, { cpu: '10m', memory: '16Mi', memoryLimit: '64Mi' }) },
+    return append(['spec', 'initContainers'], initContainers, [
+      { ...container, resources: resources(pod, amounts) },
     ])
   return isUnchanged ? [] : setMembers(['spec', 'initContainers', index], present[index], container)
 }

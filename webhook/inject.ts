@@ -57,10 +57,10 @@ export function inject(pod: Raw, plan: Plan, settings: Settings): Operation[] {
     ...probes.flatMap(({ path, port }) => replace([...at, ...path], port, plan.app.port)),
     ...(preStop ? setMembers([...at, 'lifecycle'], app.container.lifecycle, { preStop }) : []),
     ...(plan.capture === 'name' ? movePort(at, app.container, plan) : moveApp(pod, at, app.container, plan)),
+    ...placeRedirect(pod, redirect, plan.amounts, isUnchanged),
     ...(present
       ? changeContainer(present, sidecar, isUnchanged, plan.before)
-      : addContainer(pod, where, { ...sidecar, resources: resources(pod, plan.amounts) })),
-    ...placeRedirect(pod, redirect, where, isUnchanged),
+      : addContainer(pod, where, { ...sidecar, resources: resources(pod, plan.amounts) }, redirect)),
     ...addVolumes(pod, plan),
     ...addPullSecrets(pod, settings),
   ]
@@ -140,8 +140,11 @@ function hasMesh(pod: Raw): boolean {
 }
 
 /** Last, so that the first container stays the app's, and init containers that bring its files need not share their time with it. */
-function addContainer(pod: Raw, where: ContainerList, sidecar: Raw): Operation[] {
-  return [...append(['spec', where], object(pod.spec)[where], [sidecar]), ...raisePodResources(pod, sidecar)]
+function addContainer(pod: Raw, where: ContainerList, sidecar: Raw, redirect: Raw | undefined): Operation[] {
+  const present = object(pod.spec)[where]
+  // The redirect is in the list by now, though in `pod` there may be none.
+  const before = redirect && where === 'initContainers' ? list(present) : present
+  return [...append(['spec', where], before, [sidecar]), ...raisePodResources(pod, sidecar)]
 }
 
 /**
