@@ -2,10 +2,8 @@
 
 import type { Env } from './env.ts'
 
-const limitMs = 10_000
-
 /**
- * Takes how to read the answer, which counts against the limit of 10 s, and a controller to abort with.
+ * Takes how to read the answer, which counts against the limit, and a controller to abort with.
  * Returns what was read, or undefined when there was no answer.
  */
 export async function get<T>(
@@ -14,6 +12,7 @@ export async function get<T>(
   init: RequestInit,
   read: (answer: Response) => T | Promise<T>,
   controller = new AbortController(),
+  limitMs = 10_000,
 ): Promise<T | undefined> {
   const { fetch } = env // the browser's own refuses to be called as a method of anything else
   const timer = env.setTimeout(() => controller.abort(), limitMs)

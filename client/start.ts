@@ -120,10 +120,11 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     const release = offer.candidate
     isAsking = true
     const isWanted = await isAllowed(guardLimitMs)
-    const isThere = isWanted && (await verification.confirm(served => isVerified(offer, served)))
+    const isFresh = verification.isFresh()
+    const isThere = isWanted && (isFresh || (await verification.confirm(served => isVerified(offer, served))))
     isAsking = false
-    // Everything may have changed while the guards were thinking.
-    if (release !== offer.candidate) return reloadByItself()
+    // Everything may have changed while the guards were thinking, and while it looked somebody may have begun to type.
+    if (release !== offer.candidate || (isThere && !isFresh)) return reloadByItself()
     if (!isFit() || !offer.known) return
     if (!isWanted) return askAgain(askAgainMs)
     if (!isThere) return askAgain(verifyDelay(++unconfirmed, env.random))

@@ -16,10 +16,9 @@ export interface Verification {
   now(): Promise<void>
   /** Fetches within a second if the last attempt was in vain: the network or the person is back, or another service worker has come. */
   hasten(): void
-  /**
-   * Whether what was verified holds still: the network may have gone since, or the version. Looks again, for at most 3 s, unless it has looked within
-   * 10 s. Decides nothing.
-   */
+  /** Whether it has looked within 10 s. */
+  isFresh(): boolean
+  /** Looks whether what was verified holds still: the network may have gone since, or the version. The document has 3 s. Decides nothing. */
   confirm(isVerified: (served: Page | null | undefined) => boolean): Promise<boolean>
   stop(): void
 }
@@ -45,7 +44,7 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
   let lookedAt = 0
   let running: { controller: AbortController; done: Promise<void> } | undefined
 
-  return { start, now, hasten, confirm, stop }
+  return { start, now, hasten, isFresh, confirm, stop }
 
   function start(spreadMs: number): void {
     stop()
@@ -65,15 +64,14 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
     if (failures > 0 && !running) timer.arm(env.random() * 1_000, () => void now())
   }
 
+  function isFresh(): boolean {
+    return Math.abs(env.now() - lookedAt) < freshMs
+  }
+
   async function confirm(isVerified: (served: Page | null | undefined) => boolean): Promise<boolean> {
-    if (Math.abs(env.now() - lookedAt) < freshMs) return true
-    const controller = new AbortController()
-    const limit = env.setTimeout(() => controller.abort(), confirmLimitMs)
-    const served = await look(env, controller)
-    env.clearTimeout(limit)
-    if (!isVerified(served)) return false
-    lookedAt = env.now()
-    return true
+    const isThere = isVerified(await look(env, new AbortController(), confirmLimitMs))
+    if (isThere) lookedAt = env.now()
+    return isThere
   }
 
   function stop(): void {
@@ -99,12 +97,20 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
 }
 
 /** Null also where a look could not tell what a reload brings. */
-async function look(env: Env, controller: AbortController): Promise<Page | null | undefined> {
-  return (await updateWorker(env)) ? fetchDocument(env, controller) : null
+async function look(
+  env: Env,
+  controller: AbortController,
+  limitMs?: number,
+): Promise<Page | null | undefined> {
+  return (await updateWorker(env)) ? fetchDocument(env, controller, limitMs) : null
 }
 
 /** As a reload would ask: past the browser's own cache (`no-cache`), but not past a CDN's, which `no-store` might be. */
-function fetchDocument(env: Env, controller: AbortController): Promise<Page | null | undefined> {
+function fetchDocument(
+  env: Env,
+  controller: AbortController,
+  limitMs?: number,
+): Promise<Page | null | undefined> {
   const { origin, pathname } = new URL(env.location.href)
   const init: RequestInit = {
     cache: 'no-cache',
@@ -112,5 +118,5 @@ function fetchDocument(env: Env, controller: AbortController): Promise<Page | nu
     credentials: 'same-origin',
     headers: { accept: 'text/html' },
   }
-  return get(env, origin + pathname, init, pageOfDocument, controller)
+  return get(env, origin + pathname, init, pageOfDocument, controller, limitMs)
 }

@@ -2,10 +2,11 @@
 
 import t from 'tap'
 import { createLater } from './fixtures/later.ts'
-import { a, b, c, told } from './fixtures/release.ts'
+import { a, b, c, serverTiming, told } from './fixtures/release.ts'
 import type { Guard } from '../../client/index.ts'
 import { createTab } from './fixtures/tab.ts'
 import type { Tab } from './fixtures/tab.ts'
+import { createWorkers } from './fixtures/worker.ts'
 
 /** A page that would reload by itself, has an update on offer, and something that is not saved. */
 async function withUnsavedWork() {
@@ -15,7 +16,7 @@ async function withUnsavedWork() {
   page.guard(() => isSaved)
   tab.serve(b)
   await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
-  return { tab, page, save: () => void (isSaved = true) }
+  return { tab, page, begin: () => void (isSaved = false), save: () => void (isSaved = true) }
 }
 
 function refuse(): boolean {
@@ -197,7 +198,7 @@ t.test('guards that said no are asked again while the offer stands, and not afte
   await tab.clock.advance(1)
   t.same(tab.left, ['reload'])
   await tab.clock.advance(600_000)
-  t.equal(asked, 6, 'once it was allowed, nobody is asked again')
+  t.equal(asked, 7, 'before and after it looked again; once it was allowed, nobody is asked any more')
 })
 
 t.test('a page that lost its last guard reloads, unless another took its place at once', async t => {
@@ -374,7 +375,7 @@ t.test('a guard that never answers has said no after 10 s, and is asked again', 
   t.equal(asked, 1)
   t.same(tab.left, [])
   await tab.clock.advance(1)
-  t.equal(asked, 2)
+  t.equal(asked, 3)
   t.same(tab.left, ['reload'])
 })
 
@@ -469,6 +470,38 @@ t.test(
     t.same([tab.left, tab.stored.size], [[], 0])
   },
 )
+
+t.test('what is begun while the document is looked at again keeps the page, and is not taken', async t => {
+  const { tab, begin, save } = await withUnsavedWork()
+  await tab.clock.advance(19_000)
+  const later = createLater<Response>()
+  tab.document200 = later.ask
+  save()
+  await tab.clock.advance(1_000)
+  begin()
+  later.give(new Response('', { headers: { 'server-timing': serverTiming(b) } }))
+  await tab.clock.advance(19_999)
+  t.same([tab.left, tab.stored.size], [[], 0])
+  save()
+  tab.serve(b)
+  await tab.clock.advance(1)
+  t.same(tab.left, ['reload'], 'asked again as after any no')
+})
+
+t.test('a service worker that is slow to update itself only puts an automatic reload off', async t => {
+  const tab = createTab()
+  const workers = createWorkers()
+  tab.navigator.serviceWorker = workers.container
+  workers.registration.update = () => new Promise(resolve => tab.clock.setTimeout(() => resolve({}), 3_200))
+  let isSaved = false
+  tab.open(a, { auto: true }).guard(() => isSaved)
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+  await tab.clock.advance(60_000)
+  isSaved = true
+  await tab.clock.advance(30_000)
+  t.same(tab.left, ['reload'])
+})
 
 t.test('a page that is prerendered connects when it is shown, and cannot reload before', async t => {
   const tab = createTab()
