@@ -10,7 +10,7 @@ import type { Page } from './identity.ts'
  * - `rolling`: another one is being rolled out, or has been but is not seen to reach this browser yet.
  * - `update`: another one is live, and this browser was served it when it looked. Reload when it suits.
  * - `stuck`: another one is live, but for some 13 minutes this browser was served something else: an old copy from a cache on the way,
- *   or a login. It goes on looking, every 10 minutes and when the page wakes.
+ *   or a login; or a reload for it brought something else, from a service worker. It goes on looking, every 10 minutes and when the page wakes.
  */
 export type Status = 'unknown' | 'current' | 'rolling' | 'update' | 'stuck'
 

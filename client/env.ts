@@ -36,6 +36,7 @@ export type Source = Pick<EventSource, 'addEventListener' | 'close'>
 
 /** What we use of a ServiceWorkerContainer. */
 export interface ServiceWorkers extends EventTarget {
+  readonly controller?: unknown
   getRegistration(): Promise<Registration | undefined>
 }
 

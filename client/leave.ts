@@ -15,10 +15,12 @@ export interface Leaving {
   hasBrought: (current: string, latest: (id: string) => string) => boolean
 }
 
+/** `offered` says which release is on offer, as a key. */
 export function createLeaving(
   env: Env,
   memory: Memory,
   state: () => SpaState,
+  offered: () => string,
   onRemoved: () => void,
 ): Leaving {
   const guards = new Set<Guard>()
@@ -61,6 +63,7 @@ export function createLeaving(
     const { status, current, target } = state()
     if (status === 'stuck') await refresh(to.href)
     if (current && target && current !== target.id) memory.write(awaitedKey, target.id)
+    if (offered()) memory.write(triedKey, offered())
     if (to.href !== from.href) location.assign(to.href)
     // An address that differs in its fragment only is gone to without loading anything.
     if (to.pathname + to.search === from.pathname + from.search) location.reload()
@@ -82,8 +85,12 @@ export function createLeaving(
     const isBrought = latest(awaited) === current
     awaited = null
     memory.write(awaitedKey, '')
+    if (isBrought) memory.write(triedKey, '')
     return isBrought
   }
 }
 
 const awaitedKey = 'awaited'
+
+/** The release that the tab was reloaded for when it was on offer, as a key, until that is brought. */
+export const triedKey = 'tried'

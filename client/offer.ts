@@ -20,8 +20,10 @@ export interface Offer {
   readonly candidate: string
   /** This browser was served the candidate when it looked. */
   readonly isOffered: boolean
-  /** It has looked for long and was served something else each time. */
+  /** It has looked for long and was served something else each time, or a reload was. */
   readonly isStuck: boolean
+  /** The release that a reload did not bring, as a key: a service worker answers it otherwise than our look. Not offered again. */
+  readonly tried: string
 }
 
 /** What has to be done after a transition. */
@@ -39,9 +41,9 @@ export interface Circumstances {
   isPrerendering: boolean
 }
 
-/** Takes what the page says of itself at its start, if anything. */
-export function createOffer(page: Page | null): Offer {
-  return { page, known: null, current: null, candidate: '', isOffered: false, isStuck: false }
+/** Takes what the page says of itself at its start, if anything, and what it was reloaded for. */
+export function createOffer(page: Page | null, tried = ''): Offer {
+  return { page, known: null, current: null, candidate: '', isOffered: false, isStuck: false, tried }
 }
 
 /** The page has found out what it is. Decided once: what is found after that changes nothing. */
@@ -59,7 +61,8 @@ export function hear(offer: Offer, message: HeardState, isPresent: boolean): Off
 
 /** The document was fetched again: null when the answer carried no version, undefined when there was no answer. */
 export function serve(offer: Offer, served: Page | null | undefined): Offer {
-  return isVerified(offer, served) ? { ...offer, isOffered: true, isStuck: false } : offer
+  const isOffered = offer.candidate !== offer.tried
+  return isVerified(offer, served) ? { ...offer, isOffered, isStuck: !isOffered } : offer
 }
 
 /** Whether the document that was served, if any, is of the release that the page could be updated to. */

@@ -8,13 +8,13 @@ import type { Env } from './env.ts'
 import { get } from './get.ts'
 import { readPage, readStoredPage } from './identity.ts'
 import { judge, latestId } from './judge.ts'
-import { createLeaving } from './leave.ts'
+import { createLeaving, triedKey } from './leave.ts'
 import { createOffer, hear, identify, isVerified, serve, stick, todo, wantsReload } from './offer.ts'
 import type { Offer } from './offer.ts'
 import { createTimer } from './timer.ts'
 import { brakedMs, count, createMemory, isSpent, spend } from './token.ts'
 import { createVerification } from './verify.ts'
-import { serviceWorkers } from './worker.ts'
+import { isControlled, isRenewal, serviceWorkers } from './worker.ts'
 import { parseMessage } from '../protocol/message.ts'
 import { path } from '../protocol/names.ts'
 
@@ -29,7 +29,13 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   const listening = new AbortController()
   const root = new URL(base.replace(/\/*$/, '/'), env.document.baseURI) // once: a router moves the document's address
   const memory = createMemory(env.sessionStorage, env.isFrame)
-  const { guard, isAllowed, reload, hasBrought } = createLeaving(env, memory, () => state, unguarded)
+  const { guard, isAllowed, reload, hasBrought } = createLeaving(
+    env,
+    memory,
+    () => state,
+    () => (offer.isOffered ? offer.candidate : ''),
+    unguarded,
+  )
   const verification = createVerification({
     env,
     take(served) {
@@ -40,7 +46,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     onStuck: () => become(stick(offer)),
   })
   const asking = createTimer(env)
-  let offer = createOffer(readPage(env, version))
+  let offer = createOffer(readPage(env, version), (isControlled(env) && memory.read(triedKey)) || '')
   let isAsking = false
   let unconfirmed = 0
   let isStopped = false
@@ -60,7 +66,8 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   )
   listen(env.document, 'resume', () => wake()) // after it was frozen (https://wicg.github.io/page-lifecycle/)
   listen(env.window, 'pagehide', () => connection?.pause())
-  listen(serviceWorkers(env), 'controllerchange', () => verification.hasten())
+  listen(serviceWorkers(env), 'controllerchange', renewed)
+  listen(serviceWorkers(env), 'message', event => isRenewal(event) && renewed())
 
   const methods = { subscribe, check, reload, guard, stop }
   return Object.defineProperty(Object.assign(events, methods), 'state', { get: () => state }) as SpaReloader
@@ -99,6 +106,13 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     connection?.wake(isElsewhere)
     verification.hasten()
     void reloadByItself()
+  }
+
+  /** Its service worker answers a reload otherwise from now on. */
+  function renewed(): void {
+    memory.write(triedKey, '')
+    become({ ...offer, tried: '' })
+    verification.hasten()
   }
 
   /** Asks past the socket: that may end at a pod that is going away, and such a pod is told nothing any more. */

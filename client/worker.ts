@@ -14,6 +14,17 @@ export function serviceWorkers({ navigator }: Env): ServiceWorkers | undefined {
   }
 }
 
+/** Whether a worker may have answered the request for this page. */
+export function isControlled(env: Env): boolean {
+  return !!serviceWorkers(env)?.controller
+}
+
+/** Whether this is Angular's word that it has another version now: the second, up to Angular 12. */
+export function isRenewal(event: Event): boolean {
+  const { data } = event as MessageEvent<{ type?: unknown } | null>
+  return data?.type === 'VERSION_READY' || data?.type === 'UPDATE_AVAILABLE'
+}
+
 /** Settles within 5 s, with false where a look could not tell what a reload brings: a worker is coming, or Angular's has not said that it is done. */
 export async function updateWorker(env: Env): Promise<boolean> {
   const workers = serviceWorkers(env)

@@ -1,7 +1,7 @@
 // Service workers that answer a reload otherwise than they let our look be answered.
 
 import t from 'tap'
-import { a, b, told } from './fixtures/release.ts'
+import { a, b, c, told } from './fixtures/release.ts'
 import { createTab } from './fixtures/tab.ts'
 import { createWorkers } from './fixtures/worker.ts'
 
@@ -45,6 +45,95 @@ t.test('a worker that comes when all is well, or after the end, moves nothing', 
   await tab.clock.advance(hourMs)
   t.same(tab.documents(), [])
 })
+
+/** A tab that was reloaded for b, which was on offer, and whose worker brought a again. */
+async function reloadedInVain() {
+  const tab = createTab()
+  const workers = createWorkers()
+  tab.navigator.serviceWorker = workers.container
+  workers.container.controller = {}
+  tab.serve(b)
+  const first = tab.open(a)
+  await tab.hear(ready)
+  t.equal(first.state.status, 'update')
+  await first.reload()
+  first.stop()
+  return { tab, workers, open: () => tab.open(a) }
+}
+
+t.test('what a reload did not bring behind a worker is stuck, and not offered again', async t => {
+  const { tab, open } = await reloadedInVain()
+  for (const name of [
+    'the page after it',
+    'one that was reloaded while it was stuck',
+    'the browser’s own reload',
+  ]) {
+    const page = open()
+    await tab.hear(told(b, 2, 'rolling'), ready)
+    await tab.clock.advance(hourMs)
+    t.same([page.state.status, page.names(), await page.check()], ['stuck', ['stuck'], false], name)
+    if (name.startsWith('the page')) await page.reload()
+    page.stop()
+  }
+})
+
+t.test('it is offered again once the worker has another version, and another release always is', async t => {
+  const news = {
+    'another worker': null,
+    'Angular’s, since 13': { type: 'VERSION_READY' },
+    'Angular’s, up to 12': { type: 'UPDATE_AVAILABLE' },
+  }
+  for (const [name, message] of Object.entries(news)) {
+    const { tab, workers, open } = await reloadedInVain()
+    const page = open()
+    await tab.hear(ready)
+    workers.say({ type: 'NO_NEW_VERSION_DETECTED' })
+    workers.say(null)
+    await tab.clock.advance(1_000)
+    t.same(page.names(), ['stuck'], name)
+    if (message) workers.say(message)
+    else workers.take()
+    await tab.clock.advance(1_000)
+    t.same(page.names(), ['stuck', 'update'], name)
+    page.stop()
+    const next = open()
+    await tab.hear(ready)
+    t.same(next.names(), ['update'], `${name}: and after a reload that was not for it`)
+  }
+  const { tab, open } = await reloadedInVain()
+  const page = open()
+  tab.serve(c)
+  await tab.hear(told(c, 3, 'ready'))
+  t.same(page.names(), ['update'])
+  tab.serve(b)
+  await tab.hear(told(b, 4, 'ready'))
+  t.same(page.names(), ['update', 'withdrawn', 'update'], 'the same version as another release')
+})
+
+t.test(
+  'where no worker controls the page, or the reload did bring it, an old page is offered it again',
+  async t => {
+    const { tab, workers, open } = await reloadedInVain()
+    workers.container.controller = null
+    const past = open()
+    await tab.hear(ready)
+    t.same(past.names(), ['update'], 'reloaded past the worker')
+    past.stop()
+    workers.container.controller = {}
+    const again = open()
+    await tab.hear(ready)
+    t.same(again.names(), ['stuck'])
+    await again.reload()
+    again.stop()
+    const brought = tab.open(b)
+    await tab.hear(ready)
+    t.same(brought.names(), ['updated'])
+    brought.stop()
+    const old = open()
+    await tab.hear(ready)
+    t.same(old.names(), ['update'], 'by the browser’s history')
+  },
+)
 
 t.test(
   'Angular’s worker is asked for the next version, and looked past only when it has answered',

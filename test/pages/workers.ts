@@ -62,8 +62,16 @@ async function openTab(t: Test, script: string, filesOf: (hash: string, page: st
   const context = await browser.createBrowserContext()
   t.teardown(() => context.close())
   const page = await context.newPage()
-  const tab = { page, title: () => page.title(), reload, said, rollOut }
-  await page.goto(`${ingress.url}/orders/7`)
+  const tab = {
+    page,
+    address: `${ingress.url}/orders/7`,
+    title: () => page.title(),
+    reload,
+    said,
+    rollOut,
+    rollBack,
+  }
+  await page.goto(tab.address)
   await page.evaluate(async () => void (await navigator.serviceWorker.ready))
   await reload()
   t.ok(await page.evaluate(() => !!navigator.serviceWorker.controller))
@@ -81,7 +89,18 @@ async function openTab(t: Test, script: string, filesOf: (hash: string, page: st
   async function rollOut(): Promise<void> {
     ingress.to(pods.fresh)
     for (const pod of [pods.fresh, pods.old]) pod.tell({ serial: 2 })
-    await until('the news', () => page.evaluate(() => spaReloader.state.target?.revision === 7))
+    await told(7)
+  }
+
+  async function rollBack(): Promise<void> {
+    ingress.to(pods.old)
+    for (const pod of [pods.old, pods.fresh]) pod.tell({ ...onOld, serial: 3, revision: 8, why: 'rollback' })
+    await told(8)
+  }
+
+  async function told(revision: number): Promise<void> {
+    const isTold = () => page.evaluate(revision => spaReloader.state.target?.revision === revision, revision)
+    await until('the news', isTold)
   }
 }
 
@@ -97,6 +116,25 @@ t.test('Angular’s worker: it has the next version before that is offered', asy
   await tab.rollOut()
   await bringsUpdate(t, tab)
 })
+
+t.test(
+  'Angular’s worker, which keeps what is rolled back while a tab has the other: once in vain, then stuck',
+  async t => {
+    const tab = await openTab(t, '/ngsw-worker.js', async (_, page) => angularFiles(page))
+    const left = await tab.page.browserContext().newPage()
+    await left.goto(tab.address)
+    await tab.rollOut()
+    await bringsUpdate(t, tab)
+    await tab.rollBack()
+    await tab.said('update')
+    await tab.page.evaluate(() => void spaReloader.reload())
+    await tab.page.waitForNavigation()
+    t.equal(await tab.title(), fresh, 'what a reload brings')
+    await tab.said('stuck')
+    t.equal(await tab.page.evaluate(() => spaReloader.check()), false)
+    t.equal(await left.title(), old)
+  },
+)
 
 t.test('Workbox’s, which waits for its app: nothing is offered until it has been told to come', async t => {
   const tab = await openTab(t, '/sw.js', hash => workboxFiles(hash, 'prompt'))
