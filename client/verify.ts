@@ -69,7 +69,7 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
   }
 
   async function confirm(isVerified: (served: Page | null | undefined) => boolean): Promise<boolean> {
-    const isThere = isVerified(await look(env, new AbortController(), confirmLimitMs))
+    const isThere = isVerified(await look(env, new AbortController(), false, confirmLimitMs))
     if (isThere) lookedAt = env.now()
     return isThere
   }
@@ -82,7 +82,7 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
   }
 
   async function attempt(controller: AbortController): Promise<void> {
-    const served = await look(env, controller)
+    const served = await look(env, controller, failures === 0)
     if (running?.controller !== controller) return
     running = undefined
     lookedAt = env.now()
@@ -96,13 +96,15 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
   }
 }
 
-/** Null also where a look could not tell what a reload brings. */
+/** Null also where a look could not tell what a reload brings, unless it is plain that there is no network. */
 async function look(
   env: Env,
   controller: AbortController,
+  isFirst: boolean,
   limitMs?: number,
 ): Promise<Page | null | undefined> {
-  return (await updateWorker(env)) ? fetchDocument(env, controller, limitMs) : null
+  if (await updateWorker(env, isFirst)) return fetchDocument(env, controller, limitMs)
+  return env.navigator.onLine ? null : undefined
 }
 
 /** As a reload would ask: past the browser's own cache (`no-cache`), but not past a CDN's, which `no-store` might be. */

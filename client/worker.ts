@@ -25,21 +25,26 @@ export function isRenewal(event: Event): boolean {
   return data?.type === 'VERSION_READY' || data?.type === 'UPDATE_AVAILABLE'
 }
 
-/** Settles within 5 s, with false where a look could not tell what a reload brings: a worker is coming, or Angular's has not said that it is done. */
-export async function updateWorker(env: Env): Promise<boolean> {
+/**
+ * Settles within 5 s, with false where a look could not tell what a reload brings: a worker is coming, it could not be updated (the end of a rollout
+ * refuses connections), or Angular's has not said that it is done. `isFirst`: the first look for this release.
+ */
+export async function updateWorker(env: Env, isFirst: boolean): Promise<boolean> {
   const workers = serviceWorkers(env)
   if (!workers) return true
   const limit = new Promise<false>(resolve => env.setTimeout(() => resolve(false), limitMs))
   try {
     const registration = await Promise.race([workers.getRegistration(), limit])
     if (!registration) return true
-    await Promise.race([registration.update().catch(() => {}), limit]) // offline, or its script is gone
+    const update = registration.update().then(
+      () => true,
+      () => false,
+    )
+    const isUpdated = await Promise.race([update, limit])
     const { installing, waiting, active } = registration
     if (installing || waiting) return false
-    return (
-      !active?.scriptURL.includes('/ngsw-worker.js') ||
-      (await updateAngular(workers, active, limit, env.random()))
-    )
+    if (!active?.scriptURL.includes('/ngsw-worker.js')) return isUpdated
+    return await updateAngular(workers, active, limit, env.random(), isFirst)
   } catch {
     return true // it could not be asked: the look will tell
   }
@@ -47,18 +52,23 @@ export async function updateWorker(env: Env): Promise<boolean> {
 
 /**
  * Angular's script is the same in each release. It downloads the next one when its app asks it to (`SwUpdate.checkForUpdate()`), and says when that is
- * done, with the number that it was given; up to Angular 12 that was called `statusNonce`.
+ * done, with the number that it was given; up to Angular 12 that was called `statusNonce`. What is not `true` may mean that it could not ask (a 503, no
+ * network), unless it says as well that there is nothing new, as it does from 14 on: then it counts when it is said once more.
  */
 async function updateAngular(
   workers: ServiceWorkers,
   worker: ServiceWorker,
   limit: Promise<false>,
   nonce: number,
+  isFirst: boolean,
 ): Promise<boolean> {
   const listening = new AbortController()
-  const answer = new Promise<true>(resolve => {
+  let isSure = !isFirst
+  const answer = new Promise<boolean>(resolve => {
     const hear = (event: Event): void => {
-      if ((event as MessageEvent<{ nonce?: unknown } | null>).data?.nonce === nonce) resolve(true)
+      const { data } = event as MessageEvent<Record<string, unknown> | null>
+      if (data?.type === 'NO_NEW_VERSION_DETECTED') isSure = true
+      if (data?.nonce === nonce) resolve(isSure || data.result === true)
     }
     workers.addEventListener('message', hear, { signal: listening.signal })
   })

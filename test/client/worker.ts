@@ -29,6 +29,38 @@ t.test('while a worker installs or waits nothing is offered; once it has come, w
   }
 })
 
+t.test('a worker that could not be updated has nothing new: looked past only when it could be', async t => {
+  const failures = { fails: () => Promise.reject(new TypeError('bad HTTP response code (502)')), hangs: () => new Promise(() => {}) } // prettier-ignore
+  for (const [name, update] of Object.entries(failures)) {
+    const tab = createTab()
+    const workers = createWorkers()
+    tab.navigator.serviceWorker = workers.container
+    workers.registration.update = update
+    tab.serve(b)
+    const page = tab.open(a, { auto: true })
+    await tab.hear(ready)
+    await tab.clock.advance(5_000)
+    t.same([page.state.status, tab.documents(), tab.left, tab.stored.size], ['rolling', [], [], 0], name)
+    workers.registration.update = async () => {}
+    await tab.clock.advance(30_000)
+    t.same([page.names(), tab.left], [['update'], ['reload']], name)
+  }
+})
+
+t.test('a worker whose script is gone for good ends as stuck; one without a network does not', async t => {
+  for (const onLine of [true, false]) {
+    const tab = createTab()
+    const workers = createWorkers()
+    tab.navigator.serviceWorker = workers.container
+    tab.navigator.onLine = onLine
+    workers.registration.update = () => Promise.reject(new TypeError('bad HTTP response code (404)'))
+    const page = tab.open(a)
+    await tab.hear(ready)
+    await tab.clock.advance(hourMs)
+    t.equal(page.state.status, onLine ? 'stuck' : 'rolling')
+  }
+})
+
 t.test('a worker that comes when all is well, or after the end, moves nothing', async t => {
   const tab = createTab()
   const workers = createWorkers()
@@ -141,7 +173,6 @@ t.test(
     const answers = {
       'since 13': { type: 'OPERATION_COMPLETED', nonce: 0.5, result: true },
       'nothing new': { type: 'OPERATION_COMPLETED', nonce: 0.5, result: false },
-      'up to 12': { type: 'STATUS', nonce: 0.5, status: true },
     }
     for (const [name, answer] of Object.entries(answers)) {
       const tab = createTab()
@@ -156,9 +187,35 @@ t.test(
       workers.say(null)
       await tab.clock.advance(1_000)
       t.same(tab.documents(), [], `${name}: what the app asked for is no answer`)
+      if (name === 'nothing new') workers.say({ type: 'NO_NEW_VERSION_DETECTED', version: { hash: 'f00' } })
       workers.say(answer)
       await tab.clock.settle()
       t.equal(page.state.status, 'update', name)
+    }
+  },
+)
+
+t.test(
+  'an answer of Angular’s that may mean that it could not ask counts when it comes a second time',
+  async t => {
+    const answers = {
+      'since 13': { nonce: 0.5, result: false },
+      'up to 12': { type: 'STATUS', nonce: 0.5, status: true },
+    }
+    for (const [name, answer] of Object.entries(answers)) {
+      const tab = createTab()
+      const workers = createWorkers('https://shop.example/ngsw-worker.js')
+      tab.navigator.serviceWorker = workers.container
+      tab.serve(b)
+      const page = tab.open(a, { auto: true })
+      await tab.hear(ready)
+      workers.say(answer)
+      await tab.clock.settle()
+      t.same([page.state.status, tab.documents(), tab.left, tab.stored.size], ['rolling', [], [], 0], name)
+      await tab.clock.advance(5_000)
+      workers.say(answer)
+      await tab.clock.settle()
+      t.same([page.names(), tab.left], [['update'], ['reload']], name)
     }
   },
 )
