@@ -1,6 +1,7 @@
 // What this tab keeps across a reload. One automatic reload per (epoch, revision): spent before it happens, so nothing can loop.
 // Without storage nothing is spent, and so nothing reloads by itself. A duplicated tab copies the storage: one reload fewer, never more. A frame of the
-// same origin shares the storage with its tab (https://html.spec.whatwg.org/#storage-sheds), and must not spend the tab's: it has its own.
+// same origin shares the storage with its tab (https://html.spec.whatwg.org/#storage-sheds), and must not spend the tab's. Frames share
+// one of their own: what tells them apart (a place among others, an address) changes, and each change would be a further reload.
 
 import type { SessionStorage } from './env.ts'
 

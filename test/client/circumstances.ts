@@ -140,6 +140,11 @@ t.test(
       await tab.hear(told(b, 2, 'ready'))
     }
     t.same([frame.left, top.left], [['reload'], ['reload']])
+    const second = createTab(top.stored)
+    const page = second.open(a, { auto: true, env: { isFrame: true } })
+    second.serve(b)
+    await second.hear(told(b, 2, 'ready'))
+    t.same([page.state.status, second.left], ['update', []], 'another frame of it has none left')
   },
 )
 
