@@ -12,12 +12,12 @@ import type { Pod } from '../release/objects.ts'
 const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json'
 const maxParallel = 8 // a Deployment of a thousand pods must not take all of the API server's seats
 
-/** Pods that do not carry the state yet. A terminating pod's volumes are no longer refreshed: stamping it is in vain. */
+/** Pods that do not carry the state yet, be it written once or twice (repeats.ts). A terminating pod's volumes are no longer refreshed: stamping it is in vain. */
 export function unstamped(state: ReleaseState, pods: readonly Pod[]): Pod[] {
   const text = formatReleaseState(state)
   return pods.filter(({ injected, terminating, annotations }) => {
     const stamped = annotations[annotation.release]
-    return injected && !terminating && stamped !== text && !isLater(stamped, state)
+    return injected && !terminating && stamped?.trimEnd() !== text && !isLater(stamped, state)
   })
 }
 
@@ -29,17 +29,17 @@ export interface Unwritten {
 }
 
 /**
- * Writes to all of them, also after one was refused. Resolves with the number of pods that were written, and those that were refused
+ * Writes a state's text on all of them, also after one was refused. Resolves with the pods that were written, and those that were refused
  * (a pod that is gone is not). Throws when the API server cannot be reached.
  */
 export async function stamp(
   api: Pick<Api, 'request'>,
-  state: ReleaseState,
+  text: string,
   pods: readonly Pod[],
-): Promise<{ written: number; refused: Unwritten[] }> {
-  const body = { metadata: { annotations: { [annotation.release]: formatReleaseState(state) } } }
+): Promise<{ written: Pod[]; refused: Unwritten[] }> {
+  const body = { metadata: { annotations: { [annotation.release]: text } } }
   const queue = [...pods]
-  let written = 0
+  const written: Pod[] = []
   const refused: Unwritten[] = []
   const workers = Array.from({ length: Math.min(maxParallel, queue.length) }, next)
   for (const result of await Promise.allSettled(workers))
@@ -57,7 +57,7 @@ export async function stamp(
         accept: metadataOnly, // nobody reads the answer, and a pod is long
       })
       const { status } = response
-      if (status === 200) written += 1
+      if (status === 200) written.push(pod)
       else if (status !== 404) refused.push({ pod, status, says: `${pod.name}: ${refusal(response)}` })
     }
   }

@@ -2,11 +2,13 @@
 // later, a newer state at once. It is counted, and told on its Deployment: once an hour, until all of its pods are told.
 
 import { annotation, containerName } from '../protocol/names.ts'
+import { formatReleaseState } from '../protocol/release.ts'
 import type { ReleaseState } from '../protocol/release.ts'
 import type { Log } from '../protocol/log.ts'
 import type { Deployment, Pod } from '../release/objects.ts'
 import type { Told } from './events.ts'
 import type { Pace } from './pace.ts'
+import { createRepeats } from './repeats.ts'
 import { stamp, unstamped } from './stamp.ts'
 import type { Unwritten } from './stamp.ts'
 
@@ -18,13 +20,15 @@ export interface StampsOptions {
   now(): Date
 }
 
+interface Seen {
+  deployment: Deployment
+  state: ReleaseState
+  pods: readonly Pod[]
+}
+
 export interface Stamps {
   /** Returns after how many milliseconds to look again, if nothing moves until then. */
-  look(seen: {
-    deployment: Deployment
-    state: ReleaseState
-    pods: readonly Pod[]
-  }): Promise<number | undefined>
+  look(seen: Seen): Promise<number | undefined>
   forget(name: string): void
   /** Pods that were refused, and are not told yet. */
   count(): number
@@ -52,13 +56,25 @@ interface Case {
 export function createStamps({ namespace, pace, tell, log, now }: StampsOptions): Stamps {
   /** By Deployment, while a pod of it was refused. */
   const cases = new Map<string, Case>()
+  const repeats = createRepeats({ pace, now })
   return {
     look,
-    forget: name => void cases.delete(name),
+    forget(name) {
+      cases.delete(name)
+      repeats.forget(name)
+    },
     count: () => [...cases.values()].reduce((sum, { refusals }) => sum + refusals.size, 0),
   }
 
-  async function look({ deployment, state, pods }: Parameters<Stamps['look']>[0]) {
+  async function look(seen: Seen): Promise<number | undefined> {
+    const { deployment, state, pods } = seen
+    const waits = [await write(seen), await repeats.look(deployment.name, state, pods)]
+    const least = Math.min(...waits.map(ms => ms ?? Infinity))
+    return least === Infinity ? undefined : least
+  }
+
+  /** Returns after how many milliseconds the next one that was refused is tried again. */
+  async function write({ deployment, state, pods }: Seen): Promise<number | undefined> {
     const { name } = deployment
     const { serial } = state
     const last = cases.get(name)
@@ -69,8 +85,9 @@ export function createStamps({ namespace, pace, tell, log, now }: StampsOptions)
       if (refusal?.serial === serial && refusal.due > now().getTime()) waiting.set(uid, refusal)
     }
     const due = late.filter(({ uid }) => !waiting.has(uid))
-    const { written, refused } = await stamp(pace.of(due.length), state, due)
-    if (written > 0) log('pods told', { namespace, name, serial, pods: written })
+    const { written, refused } = await stamp(pace.of(due.length), formatReleaseState(state), due)
+    if (written.length > 0) log('pods told', { namespace, name, serial, pods: written.length })
+    repeats.wrote(name, state, written)
     const [first] = refused
     if (first) log('pod not told', { namespace, name, reason: first.says, pods: refused.length })
     const refusals = new Map(waiting)

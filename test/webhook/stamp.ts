@@ -31,6 +31,7 @@ t.test('only living injected pods that do not carry the state yet are written', 
     pod('older', { stamp: formatReleaseState(releaseState({ serial: 1 })) }),
     pod('of-another-epoch', { stamp: formatReleaseState(releaseState({ epoch: 'zzzzzz-1', serial: 99 })) }),
     pod('told', { stamp: formatReleaseState(state) }),
+    pod('told-twice', { stamp: `${formatReleaseState(state)}\n` }),
     pod('told-more-than-we-know', { stamp: later }),
     pod('uninjected', { injected: false }),
     pod('terminating', { terminating: true }),
@@ -58,14 +59,15 @@ t.test(
     t.teardown(api.close)
     const result = await stamp(
       api,
-      state,
+      'text',
       names.map(name => pod(name)),
     )
-    t.match(result, {
-      written: 18,
-      refused: [{ pod: { name: 'web-0' }, says: 'web-0: 403: denied by policy' }],
-    })
+    t.match(result.refused, [{ pod: { name: 'web-0' }, says: 'web-0: 403: denied by policy' }])
     t.equal(result.refused.length, 1)
+    t.same(
+      result.written.map(({ name }) => name),
+      [...written],
+    )
     t.equal(written.size, 18)
   },
 )
@@ -75,5 +77,5 @@ t.test('an API server that cannot be reached is an error', async t => {
   t.teardown(server.close)
   const api = createApi(() => kubeConfig(server.url))
   t.teardown(api.close)
-  await t.rejects(stamp(api, state, [pod('web-0'), pod('web-1')]), { name: 'ApiUnreachable' })
+  await t.rejects(stamp(api, 'text', [pod('web-0'), pod('web-1')]), { name: 'ApiUnreachable' })
 })

@@ -40,7 +40,11 @@ function start() {
       { serial = 1, of = pods } = {},
     ): Promise<[asked: string[], waitMs: number | undefined]> {
       ms += afterMs
-      const waitMs = await stamps.look({ deployment, state: releaseState({ serial }), pods: of })
+      const waitMs = await stamps.look({
+        deployment,
+        state: releaseState({ serial, phase: 'rolling' }),
+        pods: of,
+      })
       return [asked.splice(0), waitMs]
     },
   }
