@@ -160,3 +160,15 @@ t.test('Workbox’s, which takes over at once: offered when it has', async t => 
   await tab.rollOut()
   await bringsUpdate(t, tab)
 })
+
+t.test(
+  'Workbox’s, whose script does not come: nothing is offered, for a reload brings the old page',
+  async t => {
+    const tab = await openTab(t, '/sw.js', async hash => (hash === old ? workboxFiles(hash, 'auto') : {}))
+    await tab.rollOut()
+    t.equal(await tab.page.evaluate(() => spaReloader.check()), false)
+    await tab.said('rolling')
+    await tab.reload()
+    t.equal(await tab.title(), old)
+  },
+)
