@@ -1,5 +1,6 @@
-// Restarts Deployments whose people asked for it by annotation: one at a time in the whole cluster, each at most once an hour, and once more where
-// the sidecar keeps what we restarted from starting. Missed pods are not replaced while a rollout is under way. The right to do so is not among our usual ones: manifests/restart gives it.
+// Restarts Deployments whose people asked for it by annotation: one at a time in the whole cluster, each at most once an hour, and once more where the sidecar
+// keeps what we restarted from starting. Missed pods are not replaced while a rollout is under way. The right to do so is not among our usual ones:
+// manifests/restart gives it.
 
 import { annotation, option } from '../protocol/names.ts'
 import type { Log } from '../protocol/log.ts'
@@ -25,7 +26,7 @@ export interface Restarts {
 
 /** `stuck`: our container keeps its pods from starting. */
 type Why = 'missed' | 'stuck'
-export type Answer = 'restarted' | 'waits' | 'lately' | { refused: string }
+type Answer = 'restarted' | 'waits' | 'lately' | { refused: string }
 
 export interface RestartsOptions {
   /** Refuses to write while we do not lead. */
