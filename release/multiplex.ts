@@ -46,10 +46,7 @@ interface Connection {
 const connectMs = 10_000
 const keepAliveMs = 30_000 // below the idle timeouts of common load balancers
 
-/**
- * A server that has not answered a ping within `pingMs`, when the next one is due, is left, and one that is to go away by then too: with all streams.
- * Default: 15,000, as client-go waits.
- */
+/** A server that has not answered a ping within `pingMs`, when the next one is due, is left. Default: 15,000, as client-go waits. */
 export function createMultiplexer({ pingMs = 15_000 } = {}): Multiplexer {
   const connections = new Set<Connection>()
   let opening: Promise<void> | undefined
@@ -150,17 +147,19 @@ export function createMultiplexer({ pingMs = 15_000 } = {}): Multiplexer {
 
   /**
    * TCP does not probe a connection on which data of ours is not acknowledged, and sends that again for a quarter of an hour (kubernetes#95981);
-   * for a process that hangs its kernel acknowledges. Node closes the session of a server that goes away (GOAWAY), and sends it no more pings, while
-   * the streams may stay for an hour: they are cut, since watches go on from where they were.
+   * for a process that hangs its kernel acknowledges. Node closes the session of a server that is to go away (GOAWAY), whose streams may stay for an hour,
+   * and sends it no ping: there SETTINGS that set nothing ask as well, since they are acknowledged too (RFC 9113 §6.5.3).
    */
   function keepPinging(connection: Connection): NodeJS.Timeout {
     const { session } = connection
     let isAnswered = true
     return setInterval(() => {
-      if (session.closed || session.destroyed) return cut(connection, new Error('the server goes away'))
-      if (!isAnswered) return cut(connection, new Error(`no answer to a ping within ${pingMs} ms`))
+      if (!isAnswered || session.destroyed)
+        return cut(connection, new Error(`no answer to a ping within ${pingMs} ms`))
       isAnswered = false
-      session.ping(() => (isAnswered = true))
+      const answered = (error: Error | null): void => void (isAnswered = error === null)
+      if (session.closed) session.settings({}, answered)
+      else session.ping(answered)
     }, pingMs)
   }
 }

@@ -123,7 +123,7 @@ t.test(
   },
 )
 
-t.test('a connection that is to go away keeps its streams for a while, and gets no new one', async t => {
+t.test('a connection that is to go away keeps its streams, and gets no new one', async t => {
   const { api, sessions, next } = await serve(t)
   const old = await open(api, next)
   sessions[0]?.goaway(0)
@@ -228,14 +228,16 @@ t.test('a mute server is left also where its connection was to end with its last
   await line.cut()
 })
 
-t.test('a server that says that it goes, and then nothing any more, is left all the same', async t => {
+t.test('a server that says that it goes is left when it answers nothing any more, and no sooner', async t => {
   const { answered, sessions, line: way } = await serveOverLine(t)
   const { body, stream } = await answered()
   sessions[0]?.goaway(0)
   stream.write('{}\n')
   await line(body) // behind the word that it goes
+  await sleep(3 * pingMs)
+  t.notOk(body.destroyed, 'it answers')
   way.mute()
-  await t.rejects(body.toArray(), { message: /goes away/ })
+  await t.rejects(body.toArray(), { message: /no answer to a ping/ })
   await way.cut()
   await answered()
   t.equal(sessions.length, 2)
