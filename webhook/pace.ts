@@ -8,6 +8,8 @@ import { retryAfterMs } from '../release/wire.ts'
 export interface Pace {
   /** The same API; its requests wait for their turn. The fewer there are (`size`), the sooner it comes. */
   of(size: number): Pick<Api, 'request'>
+  /** Whether requests wait for their turn. */
+  isFull(): boolean
 }
 
 const maxParallel = 16 // the API server's share for all service accounts is some 245 seats (k8s.io/docs/concepts/cluster-administration/flow-control)
@@ -18,7 +20,10 @@ export function createPace(api: Pick<Api, 'request'>, parallel = maxParallel): P
   const waiting: { size: number; start: () => void }[] = []
   let running = 0
   let pause: Promise<void> | undefined
-  return { of: size => ({ request: request => paced(size, request) }) }
+  return {
+    of: size => ({ request: request => paced(size, request) }),
+    isFull: () => waiting.length > 0,
+  }
 
   async function paced(size: number, request: ApiRequest): Promise<ApiResponse> {
     await turn(size)

@@ -43,6 +43,7 @@ export function createRepeats({ pace, now }: { pace: Pace; now(): Date }): Repea
     const at = now().getTime()
     const isDue = ({ uid, terminating }: Pod): boolean => !terminating && (due.get(uid) ?? Infinity) <= at
     const again = pods.filter(isDue)
+    if (again.length > 0 && pace.isFull()) return afterMs // whoever has not been told at all comes first
     // For the sidecar it is the same text, for the kubelet another one.
     await stamp(pace.of(again.length), `${formatReleaseState(state)}\n`, again)
     for (const [uid, ms] of due) if (ms <= at) due.delete(uid)

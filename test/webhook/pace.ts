@@ -12,7 +12,9 @@ t.test('no more at a time than agreed, the small ones first', async t => {
     ...Array.from({ length: 5 }, (_, index) => large.request({ path: `/large/${index}` })),
     ...Array.from({ length: 2 }, (_, index) => small.request({ path: `/small/${index}` })),
   ]
+  t.equal(pace.isFull(), true)
   await Promise.all(asked)
+  t.equal(pace.isFull(), false)
   t.equal(most(), 2)
   t.same(order, ['/large/0', '/large/1', '/small/0', '/small/1', '/large/2', '/large/3', '/large/4'])
 })

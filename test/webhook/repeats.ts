@@ -13,7 +13,7 @@ function start(...names: string[]) {
   const stamped = new Map<string, string>()
   const terminating = new Set<string>()
   const written: string[] = []
-  const server = { status: 200 }
+  const server = { status: 200, isFull: false }
   let ms = 0
   const request = async ({ path, body }: { path: string; body?: unknown }) => {
     const name = path.split('/').at(-1) ?? ''
@@ -24,7 +24,7 @@ function start(...names: string[]) {
   }
   const stamps = createStamps({
     namespace: 'shop',
-    pace: { of: () => ({ request }) },
+    pace: { of: () => ({ request }), isFull: () => server.isFull },
     tell: () => {},
     log: () => {},
     now: () => new Date(ms),
@@ -91,4 +91,13 @@ t.test('a pod that goes is not written again, nor one that could not be, more th
   terminating.add('web-0')
   server.status = 503
   t.same(await look(1_000, ready), [['web-1'], undefined])
+})
+
+t.test('whoever has not been told at all comes first', async t => {
+  const { look, server } = start('web-0')
+  await look(0, ready)
+  server.isFull = true
+  t.same(await look(1_000, ready), [[], 1_000])
+  server.isFull = false
+  t.same(await look(1_000, ready), [['web-0'], undefined])
 })

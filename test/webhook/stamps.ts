@@ -24,7 +24,7 @@ function start() {
   }
   const stamps = createStamps({
     namespace: 'shop',
-    pace: { of: () => ({ request }) },
+    pace: { of: () => ({ request }), isFull: () => false },
     tell: event => told.push(event),
     log: () => {},
     now: () => new Date(ms),
