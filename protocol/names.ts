@@ -81,6 +81,8 @@ export const annotation = {
   /** Istio's, on a Pod: the numbers of the ports whose traffic its proxy takes, and leaves alone. */
   istioIncludedPorts: 'traffic.sidecar.istio.io/includeInboundPorts',
   istioExcludedPorts: 'traffic.sidecar.istio.io/excludeInboundPorts',
+  /** Linkerd's, on a Pod or its Namespace: those that its proxy leaves alone. */
+  linkerdSkippedPorts: 'config.linkerd.io/skip-inbound-ports',
 } as const
 
 export const resource = { group, version: 'v1', plural: 'releases', kind: 'Release' } as const

@@ -36,8 +36,6 @@ export type Decision = ({ inject: Plan } | { skip: Reason[]; about?: string }) &
 
 /** What must be known of the pod's namespace, and of the policies in the others. */
 export interface Context extends Around {
-  /** Of the Namespace. */
-  annotations: Record<string, string>
   services: readonly Service[]
   /** The last known release state of a Deployment. */
   release: (deployment: string) => ReleaseState | undefined

@@ -100,13 +100,22 @@ export function parseOtherPolicy(kind: string, data: unknown): OtherPolicy | und
   return { kind, namespace: meta.namespace, name: meta.name, ports }
 }
 
-/** Of a pod's own annotations: Istio's, for the ports whose traffic its proxy takes or leaves alone. */
-export function policiesOf(annotations: Record<string, string>): OtherPolicy[] {
-  return [annotation.istioIncludedPorts, annotation.istioExcludedPorts].map(name => ({
+/** Annotations for the ports whose traffic a mesh's proxy takes or leaves alone: Istio reads the pod's, Linkerd the Namespace's as well. */
+export function policiesOf(
+  ofPod: Record<string, string>,
+  ofNamespace: Record<string, string>,
+): OtherPolicy[] {
+  const { istioIncludedPorts, istioExcludedPorts, linkerdSkippedPorts } = annotation
+  const texts = {
+    [istioIncludedPorts]: ofPod[istioIncludedPorts],
+    [istioExcludedPorts]: ofPod[istioExcludedPorts],
+    [linkerdSkippedPorts]: ofPod[linkerdSkippedPorts] ?? ofNamespace[linkerdSkippedPorts],
+  }
+  return Object.entries(texts).map(([name, text = '']) => ({
     kind: 'annotation',
     namespace: '',
     name,
-    ports: (annotations[name] ?? '').split(',').flatMap(port => range(port.trim())),
+    ports: text.split(',').flatMap(port => range(port.trim())),
   }))
 }
 
@@ -158,6 +167,6 @@ function portsIn(data: unknown, isPort: boolean): Range[] {
 }
 
 function range(data: unknown): Range[] {
-  const [, from, to = from] = /^(\d{1,5})(?::(\d{1,5}))?$/.exec(String(data)) ?? []
+  const [, from, to = from] = /^(\d{1,5})(?:[:-](\d{1,5}))?$/.exec(String(data)) ?? []
   return from === undefined ? [] : [{ from: Number(from), to: Number(to) }]
 }

@@ -12,13 +12,14 @@ export interface Around {
   /** The Namespace's. */
   name: string
   labels: Record<string, string>
+  annotations: Record<string, string>
   /** Of every namespace. */
   policies: readonly Policy[]
 }
 
 export interface Obstacle {
   code: 'numeric-policy' | 'other-policy'
-  /** The policy, or the pod's annotation. */
+  /** The policy, or the annotation. */
   subject: string
 }
 
@@ -34,7 +35,7 @@ export function obstacles(
   const network = around.policies.filter(policy => 'pods' in policy)
   const others = [
     ...around.policies.filter(policy => 'ports' in policy),
-    ...policiesOf(pod.annotations),
+    ...policiesOf(pod.annotations, around.annotations),
   ].filter(isOnlyForApp)
   return [
     ...[...new Set([...atThePod(network), ...atClients(network)])].map(policy =>

@@ -17,6 +17,7 @@ const pod = {
   spec: parsePodSpec({ containers: [{ name: 'web', ports }] }),
 }
 const labels = { 'kubernetes.io/metadata.name': 'shop', team: 'red' }
+const shop = { name: 'shop', labels, annotations: {} }
 
 let count = 0
 function inTheWay(...specs: { namespace?: string; [field: string]: unknown }[]): string[] {
@@ -24,7 +25,7 @@ function inTheWay(...specs: { namespace?: string; [field: string]: unknown }[]):
     const metadata = { name: `p${count++}`, namespace }
     return parseNetworkPolicy({ metadata, spec: { podSelector: {}, ...spec } })!
   })
-  return obstacles(pod, { app, front: 14020 }, { name: 'shop', labels, policies }).map(({ code }) => code)
+  return obstacles(pod, { app, front: 14020 }, { ...shop, policies }).map(({ code }) => code)
 }
 
 const numeric = ['numeric-policy']
@@ -169,7 +170,7 @@ for (const [language, { names, others }] of Object.entries(languages)) {
   t.test(`${language}: what names the number of the app may be in the way`, async t => {
     const ask = (spec: object, namespace?: string) => {
       const policy = parseOtherPolicy('Kind.example.com', { metadata: { name: 'p', namespace }, spec })!
-      return obstacles(pod, { app, front: 14020 }, { name: 'shop', labels, policies: [policy] })
+      return obstacles(pod, { app, front: 14020 }, { ...shop, policies: [policy] })
     }
     t.same(ask(names, 'shop'), [{ code: 'other-policy', subject: 'Kind.example.com shop/p' }])
     t.same(ask(names), [{ code: 'other-policy', subject: 'Kind.example.com p' }], "the whole cluster's")
@@ -181,7 +182,7 @@ for (const [language, { names, others }] of Object.entries(languages)) {
 t.test("Istio's annotations on the pod name ports that its proxy takes, or leaves alone", async t => {
   const ask = (kind: string, ports: string) => {
     const annotations = { [`traffic.sidecar.istio.io/${kind}InboundPorts`]: ports }
-    const around = { name: 'shop', labels, policies: [] }
+    const around = { ...shop, policies: [] }
     return obstacles({ ...pod, annotations }, { app, front: 14020 }, around).map(({ subject }) => subject)
   }
   for (const kind of ['include', 'exclude']) {
@@ -191,3 +192,19 @@ t.test("Istio's annotations on the pod name ports that its proxy takes, or leave
     for (const ports of ['', '*', '9090', '8080,14020']) t.same(ask(kind, ports), [], ports)
   }
 })
+
+t.test(
+  "Linkerd's annotation on the pod, or on its Namespace, names ports that its proxy leaves alone",
+  async t => {
+    const name = 'config.linkerd.io/skip-inbound-ports'
+    const ask = (ofPod: string | undefined, ofNamespace?: string) => {
+      const around = { ...shop, policies: [], annotations: ofNamespace ? { [name]: ofNamespace } : {} }
+      const annotations: Record<string, string> = ofPod === undefined ? {} : { [name]: ofPod }
+      return obstacles({ ...pod, annotations }, { app, front: 14020 }, around).map(({ subject }) => subject)
+    }
+    for (const ports of ['8080', '4222, 8080', '8000-8100']) t.same(ask(ports), [`annotation ${name}`], ports)
+    t.same(ask(undefined, '8080'), [`annotation ${name}`])
+    t.same(ask('9090', '8080'), [], "the pod's own counts")
+    for (const ports of ['', '9090', '8080,14020', '8000-15000']) t.same(ask(ports), [], ports)
+  },
+)
