@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { parseAllDocuments } from 'yaml'
+import { annotation } from '../../protocol/names.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
 import { imageIdFormats } from '../cluster/fake-kubelet.ts'
 import type { Pod } from '../cluster/fake-kubelet.ts'
@@ -56,6 +57,9 @@ scenario('RollingUpdate', async (shop, t) => {
   t.ok(
     born.every(([, stamp]) => stamp),
     'a new pod knows from its first moment what was told last',
+  )
+  await until('the end of the rollout to be written once more', async () =>
+    (await shop.living()).every(({ metadata }) => metadata.annotations?.[annotation.release]?.endsWith('\n')),
   )
   return ['1 rolling a rollout -', '1 ready a rollout -', '2 rolling b rollout a', '2 ready b rollout a']
 })
