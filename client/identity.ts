@@ -5,6 +5,7 @@ import { meta, serverTiming } from '../protocol/names.ts'
 import type { Ordered } from '../protocol/release.ts'
 import type { Env } from './env.ts'
 import { get } from './get.ts'
+import { isControlled } from './worker.ts'
 
 /** A document's identity. */
 export interface Page {
@@ -33,13 +34,14 @@ export function readPage(env: Env, version?: string): Page | null {
 }
 
 /**
- * Where the browser hides Server-Timing from scripts (Firefox, insecure contexts), the stored document's own header still says it.
- * `only-if-cached` never asks the network; it fails where the document was not stored. The document is the one that was loaded:
- * a router may have moved the page to the address of another one before we run.
+ * Where the browser hides Server-Timing from scripts, the stored document's own header still says it: Firefox has none in insecure contexts, and an
+ * empty one in a frame of another origin; WebKit's is empty once a redirect from another origin led here, as a login does. `only-if-cached` never asks the
+ * network, unless a service worker takes it for any request; it fails where the document was not stored. The document is the one that was
+ * loaded: a router may have moved the page to the address of another one before we run.
  */
 export async function readStoredPage(env: Env): Promise<Page | null> {
   const entry = navigation(env)
-  if (entry?.serverTiming) return null
+  if (entry?.serverTiming && (entry.serverTiming.length > 0 || isControlled(env))) return null
   const url = entry?.name?.startsWith('http') ? entry.name : env.location.href // early drafts named every entry `document`
   const init: RequestInit = { cache: 'only-if-cached', mode: 'same-origin' }
   return (await get(env, url.replace(/#.*/, ''), init, pageOfAnswer)) ?? null

@@ -53,12 +53,10 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   let connection: Connection | undefined
   let state = describe()
 
-  const identified = offer.page
-    ? Promise.resolve()
-    : readStoredPage(env).then(page => become(identify(offer, page)))
+  const identified = askStore()
   void identified.then(open)
   listen(env.document, 'prerenderingchange', () => identified.then(open))
-  listen(env.window, 'load', () => become(identify(offer, readPage(env, version)))) // some browsers complete the entry only then
+  listen(env.window, 'load', loaded)
   listen(env.window, 'online', () => wake(true))
   listen(env.window, 'pageshow', event => (event as PageTransitionEvent).persisted && wake())
   listen(env.document, 'visibilitychange', () =>
@@ -71,6 +69,16 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
 
   const methods = { subscribe, check, reload, guard, stop }
   return Object.defineProperty(Object.assign(events, methods), 'state', { get: () => state }) as SpaReloader
+
+  /** Some browsers complete the entry only then, and have not stored before what they are still reading. */
+  function loaded(): void {
+    become(identify(offer, readPage(env, version)))
+    void askStore()
+  }
+
+  async function askStore(): Promise<void> {
+    if (!offer.page) become(identify(offer, await readStoredPage(env)))
+  }
 
   /** A page that is prerendered is nobody's yet: it is not counted and hears nothing until it is shown. */
   function open(): void {

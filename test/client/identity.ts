@@ -111,19 +111,57 @@ t.test(
   },
 )
 
+/** What browsers show of a document that has the header, and may not say it to scripts. */
+const empty = { getEntriesByType: () => [{ serverTiming: [] }] as unknown as PerformanceEntryList }
+
+t.test('where scripts see an empty Server-Timing, the stored document says it too', async t => {
+  const tab = createTab()
+  tab.serve(a)
+  const page = tab.open(null, { env: { performance: empty } })
+  await tab.clock.settle()
+  t.same(page.state.page, a)
+})
+
+t.test('a document that is not stored yet while it is read is asked for again when it is whole', async t => {
+  const tab = createTab()
+  const page = tab.open(null, { env: { performance: empty } })
+  await tab.clock.settle()
+  t.equal(page.state.page, null)
+  tab.serve(a)
+  tab.window.dispatchEvent(new Event('load'))
+  await tab.clock.settle()
+  t.same(page.state.page, a)
+  t.equal(tab.requests.length, 2)
+})
+
 t.test(
-  'a page that says nothing of itself is told nothing, and is not asked for in the cache either',
+  'a service worker, which may ask the network for it, is not asked for the stored document',
   async t => {
     const tab = createTab()
-    const page = tab.open(null, { auto: true })
     tab.serve(b)
-    await tab.hear(told(b, 2, 'ready'))
-    await tab.clock.advance(60_000)
-    t.equal(tab.sockets[0]?.url, 'wss://shop.example/__spa/ws')
-    t.match(page.state, { status: 'unknown', page: null, target: { id: b.id } })
-    t.same([tab.requests, page.events, tab.left], [[], [], []])
+    const workers = Object.assign(new EventTarget(), {
+      controller: {},
+      getRegistration: async () => undefined,
+    })
+    tab.navigator.serviceWorker = workers
+    const page = tab.open(null, { env: { performance: empty } })
+    await tab.clock.settle()
+    t.same([page.state.page, tab.requests], [null, []])
   },
 )
+
+t.test('a page that says nothing of itself is told nothing', async t => {
+  const tab = createTab()
+  const page = tab.open(null, { auto: true })
+  await tab.clock.settle()
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  await tab.clock.advance(60_000)
+  t.equal(tab.sockets[0]?.url, 'wss://shop.example/__spa/ws')
+  t.match(page.state, { status: 'unknown', page: null, target: { id: b.id } })
+  t.match(tab.requests, [{ init: { cache: 'only-if-cached' } }])
+  t.same([tab.requests.length, page.events, tab.left], [1, [], []])
+})
 
 t.test('a browser that completes the timing with the document is asked again then', async t => {
   const tab = createTab()

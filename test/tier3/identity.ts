@@ -1,6 +1,8 @@
 // How a page knows which version it is, in three engines: on secure and insecure origins, with documents that may be kept and with documents that
 // may not; and whether the back/forward cache gives it back.
 
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import { sidecarEnv } from '../../protocol/names.ts'
@@ -63,6 +65,40 @@ t.test('identity', async t => {
           await t.test('back', async t => comeBack(t, { tabs, door, old, young, headers }))
       })
 })
+
+t.test('a page that was come to by way of another origin, as from a login, knows what it is', async t => {
+  const login = await openLogin(t)
+  for (const headers of caching) {
+    const pod = await startPod(t, a, { headers: { 'cache-control': headers } })
+    const door = await openDoor(t, pod)
+    pod.feed(state(a, 1, 'ready'))
+    for (const engine of engines) {
+      const browser = await launch(engine)
+      t.teardown(browser.close)
+      for (const origin of origins) {
+        const tab = tabOf(await browser.open(login + encodeURIComponent(door.url[origin])))
+        await until('the page to hear', async () => (await tab.state()).target?.revision === 1)
+        // WebKit shows scripts an empty Server-Timing then.
+        const isHeld = headers === 'no-store' && (engine === 'webkit' || isMute(engine, origin, headers))
+        t.equal(
+          (await tab.state()).page?.hash,
+          isHeld ? undefined : a.hash,
+          `${engine}, ${origin}, ${headers}`,
+        )
+      }
+    }
+  }
+})
+
+/** Resolves with the address of a server that sends whoever comes on to the address behind it. */
+async function openLogin(t: Test): Promise<string> {
+  const server = createServer((request, response) => {
+    response.writeHead(302, { location: decodeURIComponent(request.url!.slice(1)) }).end()
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+}
 
 /** From another page, over a rollout: whether the document is the old one or a new one, it knows what it is. */
 async function comeBack(
