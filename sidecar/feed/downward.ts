@@ -19,14 +19,22 @@ export interface DownwardOptions {
   log: Log
   /** In milliseconds. Where inotify does not reach, this is how late news may come. */
   pollMs?: number
+  watchDirectory?: typeof watch
 }
 
 /** Reads once, then whenever the directory changes. A file that is missing or malformed is an error. */
-export function createDownwardFeed({ podDir, offer, log, pollMs = 2_000 }: DownwardOptions): Feed {
+export function createDownwardFeed({
+  podDir,
+  offer,
+  log,
+  pollMs = 2_000,
+  watchDirectory: watchDir = watch,
+}: DownwardOptions): Feed {
   const path = join(podDir, file.release)
   let watcher: FSWatcher | undefined
   let poll: NodeJS.Timeout | undefined
   let last: string | undefined // an error's text begins with a code, a file's with '{'
+  let unwatched: string | undefined
   let errors = 0
   return { open, close, errors: () => errors }
 
@@ -48,14 +56,23 @@ export function createDownwardFeed({ podDir, offer, log, pollMs = 2_000 }: Downw
   /** Before the read, so that no swap falls between the two. Without the directory the poll tries again. */
   function watchDirectory(): void {
     try {
-      watcher = watch(podDir, read)
-    } catch {
-      return // the read that follows says what is wrong
+      watcher = watchDir(podDir, read)
+    } catch (error) {
+      return tellUnwatched(error as NodeJS.ErrnoException)
     }
+    unwatched = undefined
     watcher.on('error', () => {
       watcher?.close()
       watcher = undefined
     })
+  }
+
+  /** All sidecars of a node are one user to its kernel, which lets that have 128 watches by default (fs.inotify.max_user_instances). */
+  function tellUnwatched({ code }: NodeJS.ErrnoException): void {
+    if (code === unwatched || code === 'ENOENT') return // the read that follows says so
+    unwatched = code
+    errors++
+    log('release file not watched', { code: 'feed_error', path: podDir, reason: code, pollMs })
   }
 
   /** In one go: the file is small and in memory, and two reads can never overtake each other. */

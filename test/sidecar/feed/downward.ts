@@ -2,13 +2,14 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createDownwardFeed } from '../../../sidecar/feed/downward.ts'
+import type { DownwardOptions } from '../../../sidecar/feed/downward.ts'
 import { releaseState } from '../state.ts'
 import { createVolume } from '../volume.ts'
 import type { ReleaseState } from '../../../protocol/release.ts'
 import type { Test } from 'tap'
 
 /** The slow poll is out of the way unless a test asks for it: what arrives then came by the watch. */
-function setUp(t: Test, pollMs = 600_000) {
+function setUp(t: Test, pollMs = 600_000, watchDirectory?: DownwardOptions['watchDirectory']) {
   const podDir = join(t.testdir(), 'pod')
   const heard: ReleaseState[] = []
   const lines: string[] = []
@@ -16,6 +17,7 @@ function setUp(t: Test, pollMs = 600_000) {
   const feed = createDownwardFeed({
     podDir,
     pollMs,
+    ...(watchDirectory && { watchDirectory }),
     offer: state => {
       heard.push(state)
       wake()
@@ -98,4 +100,20 @@ t.test('a directory that comes late or goes away is survived, logged once, and r
   createVolume(podDir).write(text(2))
   await until(() => heard.at(-1)?.serial === 2)
   t.equal(lines.filter(line => line.includes('unreadable')).length, 2)
+})
+
+t.test('a kernel that lets it watch nothing is told of once, and the file is read all the same', async t => {
+  const full = (): never => {
+    throw Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+  }
+  const { podDir, feed, heard, lines, until } = setUp(t, 20, full)
+  const volume = createVolume(podDir)
+  volume.write(text(1))
+  feed.open()
+  for (const serial of [2, 3]) {
+    volume.write(text(serial))
+    await until(() => heard.at(-1)?.serial === serial)
+  }
+  t.same(lines, ['release file not watched EMFILE'])
+  t.equal(feed.errors(), 1)
 })
