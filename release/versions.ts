@@ -1,6 +1,6 @@
 // Which ReplicaSets run the same bytes. For each one the record keeps the digests that its pods reported, because a runtime may report
 // several for one image: over time, and from node to node. Its id is the first of them; ReplicaSets of one image
-// with a digest in common are one version and share the oldest one's id. What a pod reports that was created after the rollout
+// with a digest in common are one version and share the oldest one's id. What a container reports that was started after the rollout
 // is no evidence of that: its tag may have been pushed again.
 
 import type { Known } from '../protocol/release.ts'
@@ -62,7 +62,7 @@ export function nextVersions(
   return assignIds(forget([...next, ...added], gone))
 }
 
-/** Ends the rollout of a ReplicaSet: what pods report that are created from now on are no other names of its bytes. */
+/** Ends the rollout of a ReplicaSet: what containers report that are started from now on are no other names of its bytes. */
 export function settleVersion(
   records: readonly ReplicaSetRecord[],
   uid: string,
@@ -130,7 +130,10 @@ function observe(
   // or a tag that moved under it: then nobody can say which pod answers, and the id stays. Used again, it may be a new version.
   const isOther = idle && !reports.some(({ digest }) => record.digests.includes(digest))
   const known: ReplicaSetRecord = isOther ? { ...fresh, formerIds: formerIdsOf(record) } : record
-  const names = reports.filter(({ createdAt }) => known.newestPod === '' || createdAt <= known.newestPod)
+  // Each start of a container asks for its tag anew. Whether one that has started again did so before the end of its rollout nobody can say.
+  const names = reports.filter(
+    ({ createdAt, startedOnce }) => known.newestPod === '' || (startedOnce && createdAt <= known.newestPod),
+  )
   const digests = [...new Set([...known.digests, ...names.map(({ digest }) => digest)])]
   return { ...known, revision, image, digests, idle: replicaSet.replicas === 0, awaited: false }
 }
@@ -148,13 +151,14 @@ function imagesOf({ template: { spec } }: ReplicaSet, containers: readonly strin
 
 /** What the living pods of a ReplicaSet report for the containers, the oldest pods first. */
 function reportsOf(uid: string, containers: readonly string[], pods: readonly Pod[]) {
-  const reports: { digest: string; createdAt: string; startedAt: string }[] = []
+  const reports: { digest: string; createdAt: string; startedAt: string; startedOnce: boolean }[] = []
   for (const pod of pods) {
     if (pod.controller?.uid !== uid || pod.terminating) continue
     const statuses = containers.map(container => pod.containerStatuses.find(({ name }) => name === container))
     const digest = allOf(statuses.map(status => status?.startedAt && digestOf(status.imageID)))
     const startedAt = statuses[0]?.startedAt ?? ''
-    if (digest) reports.push({ digest, createdAt: pod.creationTimestamp, startedAt })
+    const startedOnce = statuses.every(status => status?.restarts === 0)
+    if (digest) reports.push({ digest, createdAt: pod.creationTimestamp, startedAt, startedOnce })
   }
   return reports.sort(
     (a, b) =>

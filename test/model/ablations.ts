@@ -161,6 +161,15 @@ export const ablations: Ablation[] = [
     leadsTo: 'miss',
   },
   {
+    without: 'versions by bytes: a container that starts again is taken to run what it ran',
+    rules: {
+      nextRelease: (last, world, now) =>
+        shipped.nextRelease(last, { ...world, pods: world.pods.map(neverRestarted) }, now),
+    },
+    scenario: 'a tag that was pushed again, a container that starts again, and a restart',
+    leadsTo: 'miss',
+  },
+  {
     without: 'verifying: a page offers what is announced, without having been served it',
     rules: {
       serve: offer => (offer.candidate === '' ? offer : { ...offer, isOffered: true }),
@@ -303,6 +312,13 @@ function reporting({ pods }: World, digestOf: (hash: string) => string): World['
       imageID: digestOf(pod.hash),
     })),
   }))
+}
+
+function neverRestarted(pod: World['pods'][number]): World['pods'][number] {
+  return {
+    ...pod,
+    containerStatuses: pod.containerStatuses.map(status => ({ ...status, restarts: 0 })),
+  }
 }
 
 function rolling(record: ReleaseRecord): ReleaseRecord {

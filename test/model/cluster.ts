@@ -25,6 +25,8 @@ export interface PodFacts {
   /** The first snapshot of the rollout that it is part of. */
   begun: number
   startedAt: string
+  /** Its container has failed and started again: how often. */
+  restarts: number
   /** For the objects only. */
   replicaSet: string
   digest: string
@@ -95,6 +97,7 @@ export function createHistory() {
     proceed,
     expire,
     push,
+    fail,
     scale,
     remove,
     select,
@@ -193,6 +196,17 @@ export function createHistory() {
     snap(`the tag ${deployment.template.image} is pushed again: it is version ${bytes} now`)
   }
 
+  /** The container of a pod ends and starts again, with what its tag means now; it is not ready yet. */
+  function fail(name: string): void {
+    const { bytes } = get(name).template
+    const [pod] = current(name)
+    if (!pod) throw new Error(`${name} has no pod`)
+    const started = { bytes, digest: digest(bytes.toLowerCase()), restarts: pod.restarts + 1 }
+    change(pod, 'starting', started)
+    begun = snapshots.length
+    snap(`the container of ${pod.name} ends and starts again, with version ${bytes}`)
+  }
+
   /** `stuck`: the pods that are added never become ready. */
   function scale(name: string, replicas: number, { stuck = false } = {}): void {
     const deployment = get(name)
@@ -234,6 +248,7 @@ export function createHistory() {
       phase: 'starting',
       begun,
       startedAt: time(),
+      restarts: 0,
       replicaSet: replicaSetOf(name).uid,
       digest: digests[current(name).length % digests.length] ?? '',
     })
@@ -271,8 +286,8 @@ export function createHistory() {
     return isChange
   }
 
-  function change(pod: PodFacts, phase: PodFacts['phase']): void {
-    pods = pods.map(other => (other.name === pod.name ? { ...other, phase } : other))
+  function change(pod: PodFacts, phase: PodFacts['phase'], started: Partial<PodFacts> = {}): void {
+    pods = pods.map(other => (other.name === pod.name ? { ...other, ...started, phase } : other))
   }
 
   function get(name: string): DeploymentFacts {
@@ -370,7 +385,8 @@ function replicaSetObjects({ name, uid, replicaSets }: DeploymentFacts): Replica
   )
 }
 
-function podObject({ name, deployment, hash, phase, startedAt, replicaSet, digest }: PodFacts): Pod {
+function podObject(facts: PodFacts): Pod {
+  const { name, deployment, hash, phase, startedAt, restarts, replicaSet, digest } = facts
   const running = { startedAt }
   return made(
     parsePod({
@@ -398,12 +414,13 @@ function podObject({ name, deployment, hash, phase, startedAt, replicaSet, diges
       status: {
         conditions: [{ type: 'Ready', status: phase === 'starting' ? 'False' : 'True' }],
         containerStatuses:
-          phase === 'starting'
+          phase === 'starting' && restarts === 0
             ? []
             : [
                 {
                   name: 'web',
                   imageID: `registry/web@sha256:${digest}`,
+                  restartCount: restarts,
                   state: { running },
                 },
               ],

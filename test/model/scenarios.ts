@@ -54,6 +54,11 @@ export const scenarios = {
     history.rollOut('web', b)
   }),
   'a tag that was pushed again, and a restart': scenario(history => history.rollOut('web', pushed)),
+  'a tag that was pushed again, a container that starts again, and a restart': scenario(history => {
+    history.push('web', 'E')
+    history.fail('web')
+    history.rollOut('web', pushed)
+  }),
   'scaled to none and back': scenario(history => {
     history.scale('web', 0)
     history.scale('web', 2)

@@ -25,6 +25,8 @@ interface PodFacts {
   replicaSet?: string
   /** Seconds. */
   created?: number
+  /** How often its containers were started again. */
+  restarts?: number
 }
 
 interface ReplicaSetFacts {
@@ -177,6 +179,7 @@ function pod(facts: PodFacts, index: number): Pod {
           {
             name: 'assets',
             imageID: `assets@sha256:${facts.init}`,
+            restartCount: facts.restarts,
             state: { terminated: { startedAt: time(index) } },
           },
         ],
@@ -193,6 +196,7 @@ function pod(facts: PodFacts, index: number): Pod {
               {
                 name: 'web',
                 imageID: facts.imageID ?? `repo@sha256:${digest}`,
+                restartCount: facts.restarts,
                 state: { running: { startedAt: time(index) } },
               },
             ]

@@ -676,6 +676,61 @@ t.test('a running pod that reports another digest later has two names for the sa
   ])
 })
 
+const restartedOnC = (count: number): Facts => ({
+  revision: 2,
+  replicas: count,
+  replicaSets: [
+    { ...webA, replicas: 0 },
+    { hash: 'rrr', revision: 2, image: 'web:1' },
+  ],
+  pods: Array.from({ length: count }, () => ({ hash: 'rrr', digest: c, created: 40 })),
+})
+
+t.test(
+  'a container that started again pulled its tag again: what it reports is news with the next restart',
+  async t => {
+    const both = { ...onA, replicas: 2, pods: [...onA.pods, ...onA.pods] }
+    const one = { ...both, pods: [...onA.pods, { hash: 'aaa', digest: c, restarts: 1 }] }
+    const all = { ...both, pods: one.pods.map(() => ({ hash: 'aaa', digest: c, restarts: 1 })) }
+    for (const [what, between] of Object.entries({
+      one: [one],
+      all: [all],
+      'one, then all': [one, one, all],
+    })) {
+      const records = play(both, ...between, restartedOnC(2), restartedOnC(2))
+      t.same(records.slice(0, -2).map(told), Array(between.length + 1).fill('1 ready a'), what)
+      t.same(records.slice(-2).map(told), ['2 ready c', '2 ready c'], what)
+      t.match(records.at(-1)?.state, { previous: { id: a }, why: 'restart' })
+    }
+  },
+)
+
+t.test('files that an init container brought anew are news with the next restart, too', async t => {
+  const brought = { ...webA, init: 'assets:1' }
+  const first = { ...onA, replicaSets: [brought], pods: [{ hash: 'aaa', digest: a, init: b }] }
+  const again = { ...first, pods: [{ hash: 'aaa', digest: a, init: c, restarts: 1 }] }
+  const restarted = {
+    revision: 2,
+    replicaSets: [brought, { ...brought, hash: 'rrr', revision: 2 }],
+    pods: [{ hash: 'rrr', digest: a, init: c, created: 40 }],
+  }
+  const [one, two, three] = play(first, again, restarted).map(({ state }) => state)
+  t.equal(two?.target.id, one?.target.id)
+  t.match(three, { phase: 'ready', why: 'restart', previous: { id: one?.target.id } })
+  t.not(three?.target.id, one?.target.id)
+})
+
+t.test(
+  'containers that start again before the end of their rollout make it a version like any other',
+  async t => {
+    const crashed = { ...onA, pods: [{ hash: 'aaa', digest: a, restarts: 3 }] }
+    const renamed = { ...onA, pods: [{ hash: 'aaa', digest: c, restarts: 3 }] }
+    const restarted = { ...restartedOnC(1), pods: [{ hash: 'rrr', digest: a, created: 40 }] }
+    t.equal(told(play(crashed, restarted)[1]!), '2 ready a', 'the same bytes')
+    t.equal(told(play(crashed, renamed, restartedOnC(1))[2]!), '2 ready c', 'told once too often')
+  },
+)
+
 t.test('two names of one version are not each other’s previous version', async t => {
   const restarted = (...digests: string[]) => ({
     revision: 2,
