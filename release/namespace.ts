@@ -3,6 +3,7 @@
 
 import type { Log } from '../protocol/log.ts'
 import type { Api } from './api.ts'
+import { nextLapse } from './neighbours.ts'
 import { deploymentOf, isOf, nextRelease } from './next.ts'
 import { parseDeployment, parsePod, parseReplicaSet, parseService, selects } from './objects.ts'
 import type { Deployment, Pod, ReplicaSet, Service } from './objects.ts'
@@ -35,6 +36,8 @@ export interface NamespaceCopies {
   replicaSetsOf(deployment: Deployment): ReplicaSet[]
   /** What {@link nextRelease} makes of the copies. */
   next(deployment: Deployment, last: ReleaseRecord | undefined, around: Around): ReleaseRecord | undefined
+  /** After how many milliseconds the passing of time alone may change what {@link next} says at that moment; undefined where it does not. */
+  againMs(deployment: Deployment, now: Date): number | undefined
   close(): Promise<void>
 }
 
@@ -93,6 +96,7 @@ export function copyNamespace({
     podsOf,
     replicaSetsOf,
     next,
+    againMs,
     close,
   }
 
@@ -152,6 +156,16 @@ export function copyNamespace({
       others: otherRecords(deployment.name, recordOf),
     }
     return nextRelease(last, world, now)
+  }
+
+  function againMs(deployment: Deployment, now: Date): number | undefined {
+    const shared = [...services.objects.values()].filter(service =>
+      selects(service, deployment.template.labels),
+    )
+    const neighbours = [...pods.objects.values()].filter(
+      pod => !isOf(deployment, pod) && shared.some(service => selects(service, pod.labels)),
+    )
+    return nextLapse(neighbours, now)
   }
 
   function otherRecords(name: string, recordOf: Around['recordOf']): ReleaseRecord[] {

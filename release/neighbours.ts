@@ -14,15 +14,20 @@ const maxServices = 16
 /** With our own 32 rows they still fit well into an annotation. */
 export const maxOthers = 16
 
+/** A kubelet that starts anew calls its pods unready until it has probed them, and a container that fails starts again. */
+const lapseMs = 30_000
+
 /**
  * What a request can reach: ready, non-terminating pods behind the Services by which browsers come to the Deployment's app (`fronting`); without
- * one, its own. `own` are its pods, `versions` its records.
+ * one, its own. `own` are its pods, `versions` its records. What was live (`last`) stays so for a moment while a neighbour's pod of it is not ready.
  */
 export function liveVersions(
   { pods, others }: { pods: readonly Pod[]; others: readonly ReleaseRecord[] },
   fronting: readonly Service[],
   own: readonly Pod[],
   versions: readonly ReplicaSetRecord[],
+  last: ReleaseState['live'],
+  now: Date,
 ): ReleaseState['live'] {
   const ownIds = idsByHash(versions)
   const otherIds = idsByHash(others.flatMap(({ replicaSets }) => replicaSets))
@@ -30,11 +35,25 @@ export function liveVersions(
     fronting.length === 0 ? own : pods.filter(pod => fronting.some(service => selects(service, pod.labels)))
   const mine = new Set(own)
   const counts = new Map<string, number>()
-  for (const pod of reachable.filter(isServing)) {
-    const id = (mine.has(pod) ? ownIds : otherIds).get(pod.hash)
-    if (id) counts.set(id, (counts.get(id) ?? 0) + 1)
+  for (const pod of reachable) {
+    const isMine = mine.has(pod)
+    const id = (isMine ? ownIds : otherIds).get(pod.hash)
+    const lapses = !isMine && lapseLeft(pod, now) > 0 && last.some(live => live.id === id)
+    if (id && (isServing(pod) || lapses)) counts.set(id, (counts.get(id) ?? 0) + (isServing(pod) ? 1 : 0))
   }
   return [...counts].map(([id, count]) => ({ id, pods: count })).sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** After how many milliseconds one of these pods stops counting as live although it is not ready; undefined where none does. */
+export function nextLapse(pods: readonly Pod[], now: Date): number | undefined {
+  const left = pods.map(pod => lapseLeft(pod, now)).filter(ms => ms > 0)
+  return left.length > 0 ? Math.min(...left) : undefined
+}
+
+/** By the node's clock: where it is off by more than a lapse, there is none. */
+function lapseLeft({ ready, readySince, terminating, finished }: Pod, now: Date): number {
+  const agoMs = now.getTime() - Date.parse(readySince)
+  return !ready && !terminating && !finished && Math.abs(agoMs) < lapseMs ? lapseMs - agoMs : 0
 }
 
 function idsByHash(records: readonly ReplicaSetRecord[]): Map<string, string> {

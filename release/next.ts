@@ -89,7 +89,7 @@ export function nextRelease(
     phase,
     target: { ...targetVersion, hash: target.hash },
     previous: previousOf(targetVersion, { settled, before }),
-    live: liveVersions(world, fronting, pods, versions),
+    live: liveVersions(world, fronting, pods, versions, known?.state.live ?? [], now),
     known: [...own, ...others],
     why: isSameTarget && known ? known.state.why : why(known, target, record),
     ...(isSwitched(services, shared, fronting) && { switched: true }),

@@ -223,13 +223,17 @@ export function watchNamespace({
     const present = releases.objects.get(`${namespace}/${name}`)
     if (!present && !written.has(name) && !own.some(pod => pod.injected)) return
     const last = recordOf(name)
-    const next = copies.next(deployment, last, { recordOf, defaults, now: now() })
+    const at = now()
+    const next = copies.next(deployment, last, { recordOf, defaults, now: at })
     if (!next) return
     const record = last?.state.epoch === next.state.epoch ? next : continued(next, own, epochOf(deployment))
     const resourceVersion = written.has(name) ? written.get(name)?.resourceVersion : present?.resourceVersion
     if (record !== last || !resourceVersion) await write(deployment, record, resourceVersion, last)
-    const ms = await stamps.look({ deployment, state: record.state, pods: own })
-    if (ms !== undefined) queue.later(name, ms)
+    const again = [
+      copies.againMs(deployment, at),
+      await stamps.look({ deployment, state: record.state, pods: own }),
+    ]
+    for (const ms of again) if (ms !== undefined) queue.later(name, ms)
   }
 
   async function write(

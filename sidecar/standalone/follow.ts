@@ -69,7 +69,10 @@ export function followNamespace(options: FollowOptions): Followed {
     const deployment = copies.deployment(name)
     if (!deployment) return void records.delete(name)
     const last = records.get(name)
-    const next = copies.next(deployment, last, { recordOf, defaults: {}, now: now() })
+    const at = now()
+    const again = copies.againMs(deployment, at)
+    if (again !== undefined) queue.later(name, again)
+    const next = copies.next(deployment, last, { recordOf, defaults: {}, now: at })
     if (!next || next === last) return
     const isFirst = last?.state.epoch !== next.state.epoch
     const record = isFirst ? begin(next, copies.podsOf(deployment), now().getTime()) : next

@@ -16,7 +16,10 @@ interface PodFacts {
   /** What the init container reports. */
   init?: string
   ready?: boolean
+  /** RFC 3339. */
+  readySince?: string
   terminating?: boolean
+  finished?: boolean
   injected?: boolean
   imageID?: string
   labels?: Record<string, string>
@@ -173,7 +176,7 @@ function pod(facts: PodFacts, index: number): Pod {
     },
     spec: { containers: [] },
     status: {
-      phase: 'Running',
+      phase: facts.finished ? 'Failed' : 'Running',
       ...(facts.init && {
         initContainerStatuses: [
           {
@@ -184,7 +187,7 @@ function pod(facts: PodFacts, index: number): Pod {
           },
         ],
       }),
-      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', lastTransitionTime: facts.readySince }],
       containerStatuses: [
         {
           name: 'spa-reloader',

@@ -437,6 +437,42 @@ t.test('pods of another Deployment behind the same Service are live too', async 
   )
 })
 
+t.test('a neighbour’s pod that is not ready for a moment is live, one that has gone is not', async t => {
+  const others = play(onCanary)
+  const beside = (...canaries: object[]): Facts => {
+    const pods = canaries.map(facts => ({ hash: 'ccc', deployment: 'web-canary', digest: c, ...facts }))
+    return { ...onA, pods: [...onA.pods, ...pods], others }
+  }
+  const unready = { ready: false, readySince: '2026-11-22T10:00:00Z' }
+  const [both] = play(beside({}))
+  const idsAfter = (facts: Facts, seconds: number, last = both) =>
+    nextRelease(last, world(facts), new Date(Date.UTC(2026, 10, 22, 10, 0, seconds)))?.state.live.map(
+      ({ id }) => id,
+    )
+  t.equal(
+    nextRelease(both, world(beside(unready)), new Date('2026-11-22T10:00:29Z')),
+    both,
+    'nothing is told',
+  )
+  t.same(idsAfter(beside(unready), 30), [a], 'it does not come back')
+  t.same(idsAfter(beside(unready), -20), [a, c], 'its node’s clock is ahead')
+  t.same(idsAfter(beside(unready), -40), [a], 'so far that nothing can be said')
+  t.same(idsAfter(beside(unready, {}), 60), [a, c], 'another one of it is ready')
+  for (const [what, pod] of Object.entries({
+    terminating: { ...unready, terminating: true },
+    evicted: { ...unready, finished: true },
+    'behind other Services': { ...unready, labels: { app: 'other' } },
+    'unready for no one knows how long': { ready: false },
+  }))
+    t.same(idsAfter(beside(pod), 1), [a], what)
+  t.same(idsAfter(beside(), 1), [a], 'scaled to 0')
+  const [alone] = play(onA)
+  t.same(idsAfter(beside(unready), 1, alone), [a], 'its version was not to be had')
+  t.same(idsAfter(beside(unready), 1, nextRelease(both, world(beside()), new Date())), [a], 'nor now')
+  const own = { ...onA, pods: [{ ...onA.pods[0]!, ...unready }] }
+  t.same(idsAfter(own, 1, alone), [], 'of its own pods only those that answer count')
+})
+
 t.test(
   'a tab of another Deployment that stands or once stood behind the same Service is known, also when that is gone',
   async t => {
