@@ -1,6 +1,6 @@
 // A scheduler and a kubelet that run nothing: pods are bound to a node of that name, reported as running and ready with an
 // IP and an imageID per container, and taken away when deleted. What a test wants otherwise it sets here.
-// As on a real node, a container's image is resolved once, when it starts: a later change of `images` re-pushes the tag.
+// As on a real node, a container's image is resolved when it starts: a later change of `images` re-pushes the tag.
 
 import { createHash } from 'node:crypto'
 import type { Api, KubernetesObject } from './api.ts'
@@ -26,6 +26,8 @@ export interface FakeKubelet extends Behaviour {
    * (`ready`, the default). Returns what lets them go on.
    */
   hold: (isHeld: (pod: Pod) => boolean, at?: 'start' | 'ready') => () => void
+  /** Running containers end, and start again with what their tags mean now. */
+  restart: (isMeant: (pod: Pod) => boolean) => void
   /** Ends the life of pods that terminate, whatever `terminationMs` said. */
   endTerminating: (isMeant?: (pod: Pod) => boolean) => void
   close: () => void
@@ -67,12 +69,13 @@ interface Container {
 interface PodStatus {
   phase?: string
   conditions?: { type: string; status: string; lastTransitionTime?: string }[]
-  containerStatuses?: unknown[]
+  containerStatuses?: { restartCount?: number }[]
 }
 
-/** What stays the same as long as a pod lives. */
+/** What stays the same as long as its containers run. */
 interface Sandbox {
   podIP: string
+  restarts: number
   containers: Map<string, { containerID: string; imageID: string; startedAt: string }>
 }
 
@@ -88,13 +91,14 @@ export async function startFakeKubelet(
   const ends = new Map<string, NodeJS.Timeout>()
   const writing = new Set<string>()
   let bound = 0
-  let started = 0
+  let made = 0
   let isClosed = false
   const behaviours = new Map<string, Behaviour>()
   const kubelet: FakeKubelet = {
     ...defaultBehaviour(),
     behaviourIn,
     hold,
+    restart,
     endTerminating,
     close,
   }
@@ -123,6 +127,16 @@ export async function startFakeKubelet(
     return () => {
       holds.delete(held)
       for (const uid of pods.keys()) sync(uid)
+    }
+  }
+
+  function restart(isMeant: (pod: Pod) => boolean) {
+    for (const [uid, pod] of pods) {
+      const sandbox = sandboxes.get(uid)
+      if (!sandbox || !pod.spec.nodeName || !isMeant(pod)) continue
+      const { podIP, restarts } = sandbox
+      sandboxes.set(uid, { podIP, restarts: restarts + 1, containers: started(pod, pod.spec.nodeName) })
+      sync(uid)
     }
   }
 
@@ -186,8 +200,8 @@ export async function startFakeKubelet(
     }
     if (!nodes.includes(nodeName)) return undefined
     const status = statusOf(pod, nodeName)
-    if (isReported(pod) && status.phase === pod.status.phase && isReady(status) === isReady(pod.status))
-      return undefined
+    const isSaid = restartsOf(status) === restartsOf(pod.status) && isReady(status) === isReady(pod.status)
+    if (isReported(pod) && status.phase === pod.status.phase && isSaid) return undefined
     return () => api.api('PATCH', `${path}/status`, { metadata: { uid: pod.metadata.uid }, status })
   }
 
@@ -209,22 +223,24 @@ export async function startFakeKubelet(
     const { uid } = pod.metadata
     const known = sandboxes.get(uid)
     if (known) return known
+    made++
+    const podIP = `10.244.${made >> 8}.${made & 255}`
+    const sandbox: Sandbox = { podIP, restarts: 0, containers: started(pod, node) }
+    sandboxes.set(uid, sandbox)
+    return sandbox
+  }
+
+  function started(pod: Pod, node: string): Sandbox['containers'] {
     const { images, formatImageId, clockAheadMs } = behaviourOf(pod)
     const startedAt = timestamp(clockAheadMs.get(node))
     const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers]
-    started++
-    const sandbox: Sandbox = {
-      podIP: `10.244.${started >> 8}.${started & 255}`,
-      containers: new Map(
-        all.map(({ name, image }) => {
-          const hex = images.get(image) ?? pinned(image) ?? sha256(image)
-          const imageID = formatImageId(image, hex, pod, node)
-          return [name, { containerID: `containerd://${sha256(uid + name)}`, imageID, startedAt }]
-        }),
-      ),
-    }
-    sandboxes.set(uid, sandbox)
-    return sandbox
+    return new Map(
+      all.map(({ name, image }) => {
+        const hex = images.get(image) ?? pinned(image) ?? sha256(image)
+        const imageID = formatImageId(image, hex, pod, node)
+        return [name, { containerID: `containerd://${sha256(pod.metadata.uid + name)}`, imageID, startedAt }]
+      }),
+    )
   }
 
   function terminate(pod: Pod) {
@@ -278,12 +294,12 @@ function waiting({ name, image }: Container) {
   return { name, image, imageID: '', ready: false, started: false, restartCount: 0, state }
 }
 
-function runningStatus(pod: Pod, { podIP, containers }: Sandbox, ready: boolean) {
+function runningStatus(pod: Pod, { podIP, restarts, containers }: Sandbox, ready: boolean) {
   const running = (container: Container, isReady: boolean) => {
     const { imageID, containerID, startedAt } = containers.get(container.name)!
     const { name, image } = container
     const state = { running: { startedAt } }
-    return { name, image, imageID, containerID, ready: isReady, started: true, restartCount: 0, state }
+    return { name, image, imageID, containerID, ready: isReady, started: true, restartCount: restarts, state }
   }
   const completed = (container: Container) => {
     const status = running(container, true)
@@ -327,6 +343,10 @@ function conditions(pod: Pod, changes: Record<string, boolean>) {
 
 function isReported(pod: Pod): boolean {
   return pod.status.containerStatuses !== undefined
+}
+
+function restartsOf({ containerStatuses: [first] = [] }: PodStatus): number {
+  return first?.restartCount ?? 0
 }
 
 function isReady(status: PodStatus): boolean {

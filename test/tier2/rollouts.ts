@@ -260,6 +260,20 @@ scenario('a tag that moves while one ReplicaSet scales', async (shop, t) => {
   return ['1 rolling a rollout -', '1 ready a rollout -', '2 rolling c restart a', '2 ready c restart a']
 })
 
+scenario('a tag that moves, and a container that starts again', async (shop, t) => {
+  const { serial } = await shop.roll(() => shop.apply(webService(), webDeployment('web:1')), 1, a)
+  shop.behaviour.images.set('web:1', c)
+  const [first] = await shop.living()
+  installation.kubelet.restart(({ metadata }) => metadata.uid === first?.metadata.uid)
+  await until('a container that has started again', async () =>
+    (await shop.living()).some(({ status }) => status.containerStatuses?.[0]?.restartCount === 1),
+  )
+  await shop.settled('two pods', ({ status }) => status.readyReplicas === 2)
+  t.equal(shop.states.at(-1)?.serial, serial, 'nobody can say which pod answers: silence')
+  await shop.roll(() => shop.restart(), 2, c)
+  return ['1 rolling a rollout -', '1 ready a rollout -', '2 rolling c restart a', '2 ready c restart a']
+})
+
 scenario('digest pinned in the spec', async shop => {
   const letGo = shop.hold(() => true, 'start')
   await shop.apply(webService(), webDeployment(`web@sha256:${a}`))
@@ -515,6 +529,28 @@ scenario('two Deployments behind one Service (canary), and the canary taken back
     'a tab of the canary is still known',
   )
   checkHistory(t, shop.statesOf('canary'))
+  return ['1 rolling a rollout -', '1 ready a rollout -']
+})
+
+scenario('a canary that is not ready for a moment, and then for good', async (shop, t) => {
+  const track = (track: string) => ({ labels: { track } })
+  await shop.roll(() => shop.apply(webService(), webDeployment('web:1', track('stable'))), 1, a)
+  await shop.apply(webDeployment('web:2', { name: 'canary', replicas: 1, ...track('canary') }))
+  await shop.ready(1, b, 'canary')
+  const { serial } = await shop.told('both are live', isLive(2))
+  const unready = async () => {
+    const letGo = shop.hold(isImage('web:2'))
+    await shop.settled('an unready canary', ({ status }) => !status.readyReplicas, 'canary')
+    return letGo
+  }
+  const letGo = await unready()
+  t.equal(shop.states.at(-1)?.serial, serial, 'as after a start of the kubelet')
+  letGo()
+  await shop.settled('a ready canary', ({ status }) => status.readyReplicas === 1, 'canary')
+  t.equal(shop.states.at(-1)?.serial, serial)
+  await unready()
+  const alone = await shop.told('the stable one is alone, though nothing moves', isLive(1))
+  t.same(idsOf(alone.live), [a])
   return ['1 rolling a rollout -', '1 ready a rollout -']
 })
 
