@@ -28,6 +28,17 @@ export function reconnectDelay(
   return random() * ceilingMs
 }
 
+/** How often in a row a look that met another version is repeated soon. */
+export const maxLags = 3
+
+/**
+ * Takes how often that was done; returns milliseconds until the next time: about 1, 2 and 4 s. What balances single requests knows the last old pod for a
+ * while after it has ceased to count: ingress-nginx hears of pods every 3.3 s, Traefik every 2 s.
+ */
+export function lagDelay(lags: number, random: () => number): number {
+  return (0.75 + random() / 2) * 1_000 * 2 ** lags
+}
+
 /**
  * Takes how often a document was fetched in vain; returns milliseconds until it is fetched again: about
  * 5 s, 30 s, 2 min, then every 10 min, for as long as a cache on the way keeps the old one.

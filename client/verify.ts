@@ -1,7 +1,7 @@
 // Announce, verify, offer: fetches the page's own document until this browser is served the announced version.
 // Everything else that may come back (a login, an error, an old copy from a cache) decides nothing and is tried again later.
 
-import { verifyDelay } from './backoff.ts'
+import { lagDelay, maxLags, verifyDelay } from './backoff.ts'
 import type { Env } from './env.ts'
 import { get } from './get.ts'
 import { pageOfDocument } from './identity.ts'
@@ -27,7 +27,7 @@ export interface Verifying {
   env: Env
   /** Takes the page that was served, null where the answer carried none, undefined without an answer; returns whether that ends it. */
   take: (served: Page | null | undefined) => boolean
-  /** It has been answered in vain at once, and after about 5 s, 30 s, 2 min and 10 min. Called once for each start. */
+  /** It has been answered in vain at once or soon, and after about 5 s, 30 s, 2 min and 10 min. Called once for each start. */
   onStuck: () => void
 }
 
@@ -41,6 +41,8 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
   let failures = 0
   /** Of these, answers. */
   let misses = 0
+  /** Looks before these that met another version, and are repeated soon: they decide nothing yet. */
+  let lags = 0
   let lookedAt = 0
   let running: { controller: AbortController; done: Promise<void> } | undefined
 
@@ -61,7 +63,7 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
   }
 
   function hasten(): void {
-    if (failures > 0 && !running) timer.arm(env.random() * 1_000, () => void now())
+    if (failures + lags > 0 && !running) timer.arm(env.random() * 1_000, () => void now())
   }
 
   function isFresh(): boolean {
@@ -78,7 +80,7 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
     timer.stop()
     running?.controller.abort()
     running = undefined
-    failures = misses = 0
+    failures = misses = lags = 0
   }
 
   async function attempt(controller: AbortController): Promise<void> {
@@ -87,9 +89,10 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
     running = undefined
     lookedAt = env.now()
     if (take(served)) {
-      failures = 0
+      failures = lags = 0
       return
     }
+    if (served && lags < maxLags) return timer.arm(lagDelay(lags++, env.random), () => void now())
     failures += 1
     timer.arm(verifyDelay(failures, env.random), () => void now())
     if (served !== undefined && ++misses === maxMisses) onStuck()

@@ -1,7 +1,7 @@
 // How long a tab waits, at both ends of what chance may bring.
 
 import t from 'tap'
-import { reconnectDelay, verifyDelay } from '../../client/backoff.ts'
+import { lagDelay, reconnectDelay, verifyDelay } from '../../client/backoff.ts'
 
 const range = (code: number, reason: string, failures: number): [least: number, most: number] => [
   reconnectDelay(code, reason, failures, () => 0),
@@ -40,4 +40,12 @@ t.test('a document is fetched again after about 5 s, 30 s, 2 min, and then every
   const middle = [1, 2, 3, 4, 50].map(failures => verifyDelay(failures, () => 0.5))
   t.same(middle, [5_000, 30_000, 120_000, 600_000, 600_000])
   t.same([verifyDelay(1, () => 0), verifyDelay(1, () => 1)], [3_750, 6_250])
+})
+
+t.test('one that was of another version is first fetched again after about 1, 2 and 4 s', async t => {
+  t.same(
+    [0, 1, 2].map(lags => lagDelay(lags, () => 0.5)),
+    [1_000, 2_000, 4_000],
+  )
+  t.same([lagDelay(0, () => 0), lagDelay(0, () => 1)], [750, 1_250])
 })

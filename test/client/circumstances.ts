@@ -27,9 +27,9 @@ t.test(
       await tab.clock.advance(ms)
       t.equal(page.state.status, 'rolling', 'not offered until it is served')
     }
-    await tab.clock.advance(600_000)
+    await tab.clock.advance(607_000)
     t.equal(page.state.status, 'stuck')
-    t.equal(order.join(' '), 'update fetch '.repeat(5).trim(), 'it may update itself before each look')
+    t.equal(order.join(' '), 'update fetch '.repeat(8).trim(), 'it may update itself before each look')
     t.same([page.names(), tab.left], [['stuck'], []])
     isThrough = true
     await tab.clock.advance(600_000)
