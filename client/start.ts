@@ -12,7 +12,8 @@ import { createLeaving, triedKey } from './leave.ts'
 import { createOffer, hear, identify, isVerified, serve, stick, todo, wantsReload } from './offer.ts'
 import type { Offer } from './offer.ts'
 import { createTimer } from './timer.ts'
-import { brakedMs, count, createMemory, isSpent, spend } from './token.ts'
+import { brakedMs, count, createMemory, isSpent, spend, tokenFor } from './token.ts'
+import type { Token } from './token.ts'
 import { createVerification } from './verify.ts'
 import { isControlled, isRenewal, serviceWorkers } from './worker.ts'
 import { parseMessage } from '../protocol/message.ts'
@@ -23,6 +24,9 @@ const guardLimitMs = 10_000
 
 /** How often guards that said no are asked again, while the page would reload by itself. */
 const askAgainMs = 20_000
+
+/** How old a page is at least that reloads by itself for what a reload has just not brought: what balances requests knows better by then. */
+const againMs = 10_000
 
 export function start(env: Env, { base = '__spa', version, auto }: Options): SpaReloader {
   const events = new EventTarget()
@@ -46,7 +50,11 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     onStuck: () => become(stick(offer)),
   })
   const asking = createTimer(env)
-  let offer = createOffer(readPage(env, version), (isControlled(env) && memory.read(triedKey)) || '')
+  const startedAt = env.now()
+  const tried = memory.read(triedKey) ?? ''
+  let offer = createOffer(readPage(env, version), isControlled(env) ? tried : '')
+  /** The release in whose place a reload brought this page, as a key. A service worker would bring it again. */
+  let vain = isControlled(env) ? '' : tried
   let isAsking = false
   let unconfirmed = 0
   let isStopped = false
@@ -119,6 +127,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   /** Its service worker answers a reload otherwise from now on. */
   function renewed(): void {
     memory.write(triedKey, '')
+    vain = ''
     become({ ...offer, tried: '' })
     verification.hasten()
   }
@@ -133,12 +142,14 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     return offer.isOffered
   }
 
-  /** Once per release and tab, never over a person's work, and never for what this browser would not be served any more. */
+  /** Once per release and tab, twice where the first was in vain. Never over a person's work, and never for what this browser would not be served any more. */
   async function reloadByItself(): Promise<void> {
     if (isAsking || !isFit()) return
     asking.stop()
-    const braked = brakedMs(memory, env.now())
-    if (braked > 0) return askAgain(braked)
+    const now = env.now()
+    const restMs = vain === offer.candidate ? againMs - Math.abs(now - startedAt) : 0
+    const waitMs = Math.max(brakedMs(memory, now), restMs)
+    if (waitMs > 0) return askAgain(waitMs)
     const release = offer.candidate
     isAsking = true
     const isWanted = await isAllowed(guardLimitMs)
@@ -150,7 +161,8 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     if (!isFit() || !offer.known) return
     if (!isWanted) return askAgain(askAgainMs)
     if (!isThere) return askAgain(verifyDelay(++unconfirmed, env.random))
-    if (!spend(memory, offer.known)) return
+    if (!spend(memory, token(offer.known))) return
+    vain = '' // whether or not the page goes
     count(memory, env.now())
     await reload({ force: true }).catch(() => {}) // a frame may be forbidden to: the offer stands
   }
@@ -166,8 +178,12 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
 
   function isFit(): boolean {
     const isPrerendering = !!env.document.prerendering
-    if (isStopped || !offer.known || isSpent(memory, offer.known)) return false
+    if (isStopped || !offer.known || isSpent(memory, token(offer.known))) return false
     return wantsReload(offer, { auto: !!auto, isOnline: env.navigator.onLine, isPrerendering })
+  }
+
+  function token(known: Token): Token {
+    return tokenFor(memory, known, vain === offer.candidate)
   }
 
   function subscribe(run: (state: SpaState) => void): () => void {

@@ -1,5 +1,5 @@
-// What this tab keeps across a reload. One automatic reload per (epoch, revision): spent before it happens, so nothing can loop.
-// Without storage nothing is spent, and so nothing reloads by itself. A duplicated tab copies the storage: one reload fewer, never more. A frame of the
+// What this tab keeps across a reload. One automatic reload per (epoch, revision), and another where that was in vain: spent before it happens, so nothing can
+// loop. Without storage nothing is spent, and so nothing reloads by itself. A duplicated tab copies the storage: one reload fewer, never more. A frame of the
 // same origin shares the storage with its tab (https://html.spec.whatwg.org/#storage-sheds), and must not spend the tab's. Frames share
 // one of their own: what tells them apart (a place among others, an address) changes, and each change would be a further reload.
 
@@ -33,6 +33,14 @@ export function spend(memory: Memory, release: Token): boolean {
   const { epoch, revision } = release
   memory.write(epoch, `${revision}`)
   return memory.read(epoch) === `${revision}`
+}
+
+/**
+ * Takes the release that an automatic reload would be for, and whether one for it brought this page instead. Returns what is to be spent: then that is
+ * another token, of which there is one as well.
+ */
+export function tokenFor({ read }: Memory, { epoch, revision }: Token, isVain: boolean): Token {
+  return { epoch: isVain && read(epoch) === `${revision}` ? `again:${epoch}` : epoch, revision }
 }
 
 export function isSpent({ read }: Memory, { epoch, revision }: Token): boolean {

@@ -13,7 +13,7 @@ export interface Verdict {
   missed: string[]
   /** Told before the end, of what is not live, what the page is already; withdrawn without a cause; reloaded without an offer. */
   false: string[]
-  /** More than one reload for one rollout. */
+  /** More than one reload for one rollout, but for a second one after the first has brought another page than its target. */
   loops: string[]
   /** Offers of a release that the next one was just replacing: the one window that is promised to be short. */
   windows: string[]
@@ -28,6 +28,8 @@ function watchMsOf({ heldUpMs }: Log): number {
 const clockMs = 50
 /** From a page's wish to reload to the beginning of the next: WebKit takes a while, and the page goes on hearing. */
 const leaveMs = 1_500
+/** A page that was brought in the target's place is as old as that at least before it reloads by itself. */
+const againMs = 10_000
 /** An offer may be older than the cluster by so much, not counting the time in which there was no controller. */
 const lagMs = 5_000
 
@@ -149,7 +151,7 @@ function isTakenBack(visit: Visit, index: number): boolean {
 
 function judgeReloads(log: Log, releases: readonly Release[], visit: Visit, verdict: Verdict): void {
   const watchMs = watchMsOf(log)
-  const revisions: number[] = []
+  const reloads: { revision: number; load: Note }[] = []
   for (const [index, note] of visit.notes.entries()) {
     if (note.what !== 'load' || index === 0 || isAsked(visit, note)) continue
     // A page that has been told to go may still hear that the offer is withdrawn.
@@ -164,9 +166,14 @@ function judgeReloads(log: Log, releases: readonly Release[], visit: Visit, verd
     const completed = releases.filter(
       ({ completeAt }) => visit.from - watchMs < completeAt && completeAt <= note.at + watchMs,
     )
-    if (revisions.includes(offer.revision) || revisions.length >= completed.length)
-      verdict.loops.push(say(visit, note.at, note))
-    revisions.push(offer.revision)
+    const [first, second] = reloads.filter(({ revision }) => revision === offer.revision)
+    const isDue = first
+      ? !second &&
+        log.digests[first.load.version] !== offer.id &&
+        note.since - first.load.since >= againMs - clockMs
+      : new Set(reloads.map(({ revision }) => revision)).size < completed.length
+    if (!isDue) verdict.loops.push(say(visit, note.at, note))
+    reloads.push({ revision: offer.revision, load: note })
   }
 }
 

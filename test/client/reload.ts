@@ -538,3 +538,96 @@ t.test('waking with a token that is spent counts for nothing', async t => {
   await tab.hear(told(c, 3, 'ready'))
   t.same(tab.left, ['reload', 'reload'])
 })
+
+/** A tab whose reloads bring the old document, though each look brings the new one: who balances requests knows both pods. */
+async function loadInVain(tab: Tab, ms: number) {
+  const page = tab.open(a, { auto: true })
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+  await tab.clock.advance(ms)
+  return page
+}
+
+t.test('a reload that brought the old version is done once more, 10 s later, and never again', async t => {
+  const tab = createTab()
+  const first = await loadInVain(tab, 60_000)
+  t.same(tab.left, ['reload'], 'the page has not gone: nothing is known to be in vain')
+  first.stop()
+  const second = await loadInVain(tab, 9_999)
+  t.equal(second.state.status, 'update')
+  tab.document.dispatchEvent(new Event('visibilitychange'))
+  await tab.clock.settle()
+  t.same(tab.left, ['reload'], 'not before it is 10 s old')
+  const before = tab.documents().length
+  await tab.clock.advance(1)
+  t.same(tab.left, ['reload', 'reload'])
+  t.equal(tab.documents().length, before + 1, 'after another look')
+  await tab.clock.advance(3_600_000)
+  second.stop()
+  for (let load = 0; load < 5; load += 1) {
+    const page = await loadInVain(tab, 3_600_000)
+    t.equal(page.state.status, 'update', 'the offer is made all the same')
+    page.stop()
+  }
+  t.same(tab.left, ['reload', 'reload'])
+})
+
+t.test('documents that alternate: the second reload waits for a look that brings the new one', async t => {
+  const tab = createTab()
+  const first = await loadInVain(tab, 0)
+  first.stop()
+  const second = await loadInVain(tab, 9_000)
+  tab.serve(a)
+  await tab.clock.advance(5_000)
+  t.same(tab.left, ['reload'])
+  tab.serve(b)
+  await tab.clock.advance(5_000)
+  t.same(tab.left, ['reload', 'reload'])
+  second.stop()
+  tab.open(b, { auto: true })
+  await tab.hear(told(b, 2, 'ready'))
+  const next = tab.open(b, { auto: true })
+  tab.serve(c)
+  await tab.hear(told(c, 3, 'ready'))
+  t.equal(next.state.status, 'update')
+  t.equal(tab.left.length, 3, 'the next release has its own')
+})
+
+t.test('what a clock says makes no third reload, and neither does a duplicated tab', async t => {
+  for (const jump of [-3_600_000, -5_000, 0, 3_600_000]) {
+    const tab = createTab()
+    for (let load = 0; load < 4; load += 1) {
+      const page = await loadInVain(tab, 0)
+      tab.clock.sleep(jump)
+      tab.document.dispatchEvent(new Event('visibilitychange'))
+      await tab.clock.advance(1_200_000)
+      page.stop()
+    }
+    t.equal(tab.left.length, 2, `${jump}`)
+    const twin = createTab(new Map(tab.stored))
+    await loadInVain(twin, 3_600_000)
+    t.same(twin.left, [])
+  }
+})
+
+t.test(
+  'a reload that brought the new version, or that a service worker answered, is not done again',
+  async t => {
+    const tab = createTab()
+    const first = await loadInVain(tab, 0)
+    first.stop()
+    const second = tab.open(b, { auto: true })
+    await tab.hear(told(b, 2, 'ready'))
+    t.same(second.names(), ['updated'])
+    second.stop()
+    await loadInVain(tab, 3_600_000)
+    t.same(tab.left, ['reload'])
+
+    const controlled = createTab()
+    const before = await loadInVain(controlled, 0)
+    before.stop()
+    controlled.navigator.serviceWorker = Object.assign(createWorkers().container, { controller: {} })
+    await loadInVain(controlled, 3_600_000)
+    t.same(controlled.left, ['reload'])
+  },
+)

@@ -1,7 +1,7 @@
 // What a tab keeps across a reload.
 
 import t from 'tap'
-import { brakedMs, count, createMemory, spend } from '../../client/token.ts'
+import { brakedMs, count, createMemory, spend, tokenFor } from '../../client/token.ts'
 
 function storage(stored = new Map<string, string>()) {
   return {
@@ -17,6 +17,16 @@ t.test('a reload is spent once for each epoch and revision, and never for an old
   t.equal(spend(memory, { epoch: 'one-1', revision: 8 }), false)
   t.equal(spend(memory, { epoch: 'one-1', revision: 10 }), true, 'as numbers, not as text')
   t.equal(spend(memory, { epoch: 'two-2', revision: 1 }), true)
+})
+
+t.test('after one in vain there is one more, for the very revision', async t => {
+  const memory = createMemory(storage())
+  const release = (revision: number) => ({ epoch: 'one-1', revision })
+  const again = (revision: number) => spend(memory, tokenFor(memory, release(revision), true))
+  t.same([again(9), again(9), again(9)], [true, true, false], 'the first is the usual one')
+  t.equal(again(8), false)
+  t.equal(spend(memory, release(10)), true)
+  t.same([again(9), again(10), again(10)], [false, true, false])
 })
 
 t.test('nothing is spent where nothing is kept', async t => {

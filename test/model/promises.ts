@@ -58,7 +58,7 @@ export function createPromises(snapshots: readonly Snapshot[], cdn: boolean) {
 
   /** Takes how often the tab has reloaded by itself for this release. */
   function ofReload(state: State, times = 0): Failure | undefined {
-    if (times > 1)
+    if (times > 2)
       return {
         kind: 'loop',
         says: `the tab has reloaded by itself ${times} times for one release`,

@@ -1,7 +1,7 @@
 // What the model runs: the shipped functions, and no copies of them. A test may put a broken one in the place of each.
 
 import { createOffer, hear, identify, serve, todo, wantsReload } from '../../client/offer.ts'
-import { spend } from '../../client/token.ts'
+import { spend, tokenFor } from '../../client/token.ts'
 import { stateMessage } from '../../protocol/message.ts'
 import type { HeardState } from '../../protocol/message.ts'
 import type { ReleaseState } from '../../protocol/release.ts'
@@ -32,6 +32,7 @@ export const shipped = {
   serve,
   todo,
   wantsReload,
+  tokenFor,
   spend,
 }
 

@@ -2,6 +2,7 @@
 // One tab is enough: tabs share nothing (a token is per tab; a duplicated tab is one whose page was loaded again), so what holds for
 // one that comes and goes as it likes holds for each of many.
 
+import { triedKey } from '../../client/leave.ts'
 import type { Offer } from '../../client/offer.ts'
 import { createMemory } from '../../client/token.ts'
 import type { HeardState } from '../../protocol/message.ts'
@@ -258,12 +259,14 @@ export function createGame(
         getItem: key => storage[key] ?? null,
         setItem: (key, value) => void (storage[key] = value),
       })
-      if (!rules.spend(memory, offer.known)) return
+      const isVain = memory.read(triedKey) === offer.candidate
+      if (!rules.spend(memory, rules.tokenFor(memory, offer.known, isVain))) return
+      memory.write(triedKey, offer.candidate)
       const { epoch, revision } = offer.known
       const release = `revision ${revision} of ${epoch}`
       const reloads = same({
         ...tab.reloads,
-        [release]: Math.min((tab.reloads[release] ?? 0) + 1, 2),
+        [release]: Math.min((tab.reloads[release] ?? 0) + 1, 3),
       })
       const spent = { ...tab, stored: same(storage), reloads }
       for (const document of documents(state, tab.document))

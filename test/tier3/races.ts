@@ -140,9 +140,11 @@ race(
     await tabs(async ({ t, tab }) => {
       await until('a reload in vain', async () => (await loads(tab)) === 2)
       await isOffered(tab, b)
+      await until('another one, when that page is 10 s old', async () => (await loads(tab)) === 3)
+      await isOffered(tab, b)
       await tab.page.evaluate(() => void window.spaReloader!.check())
-      await tab.page.evaluate(() => new Promise(resolve => setTimeout(resolve, 1_000)))
-      t.equal(await loads(tab), 2, 'one for the release, and no more')
+      await tab.page.evaluate(() => new Promise(resolve => setTimeout(resolve, 12_000)))
+      t.equal(await loads(tab), 3, 'two for the release, and no more')
       t.equal(await tab.version(), 'a')
     })
   },
