@@ -85,7 +85,9 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   }
 
   async function askStore(): Promise<void> {
-    if (!offer.page) become(identify(offer, await readStoredPage(env)))
+    if (offer.page) return
+    const page = await readStoredPage(env)
+    become(identify(offer, page)) // of now: what was heard meanwhile counts
   }
 
   /** A page that is prerendered is nobody's yet: it is not counted and hears nothing until it is shown. */
