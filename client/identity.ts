@@ -35,15 +35,17 @@ export function readPage(env: Env, version?: string): Page | null {
 
 /**
  * Where the browser hides Server-Timing from scripts, the stored document's own header still says it: Firefox has none in insecure contexts, and an
- * empty one in a frame of another origin; WebKit's is empty once a redirect from another origin led here, as a login does. `only-if-cached` never asks the
- * network, unless a service worker takes it for any request; it fails where the document was not stored. The document is the one that was
- * loaded: a router may have moved the page to the address of another one before we run.
+ * empty one in a frame of another origin; WebKit's is empty once a redirect from another origin led here, as a login does. `only-if-cached` fails where the
+ * document was not stored; but WebKitGTK asks the network then (NetworkResourceLoader::retrieveCacheEntry), and a service worker may. The header
+ * lets the sidecar say nothing to that: its answer may be of a later version. The document is the one that was loaded: a router may have moved
+ * the page to the address of another one before we run.
  */
 export async function readStoredPage(env: Env): Promise<Page | null> {
   const entry = navigation(env)
   if (entry?.serverTiming && (entry.serverTiming.length > 0 || isControlled(env))) return null
   const url = entry?.name?.startsWith('http') ? entry.name : env.location.href // early drafts named every entry `document`
-  const init: RequestInit = { cache: 'only-if-cached', mode: 'same-origin' }
+  const cache = 'only-if-cached'
+  const init: RequestInit = { cache, mode: 'same-origin', headers: { 'cache-control': cache } }
   return (await get(env, url.replace(/#.*/, ''), init, pageOfAnswer)) ?? null
 }
 

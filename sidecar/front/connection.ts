@@ -11,6 +11,7 @@ import type { Flight } from './cache/flights.ts'
 import { editRequest } from './edits.ts'
 import { abandonExchange, changeAnswer, endExchange } from './exchange.ts'
 import type { Exchange, ExchangeSurroundings } from './exchange.ts'
+import { hasToken } from './head.ts'
 import { kindOf, pathOf } from './kind.ts'
 import type { Kind } from './kind.ts'
 import { idleMs } from './limits.ts'
@@ -181,6 +182,7 @@ export function createConnection(client: Socket, around: Surroundings): Connecti
       kind,
       tag,
       isNgsw: page === 'stamp' && pathOf(request.target).endsWith('/ngsw.json'),
+      isOnlyIfCached: hasToken(request, 'cache-control', 'only-if-cached'),
       isReplaced: false,
       hold: undefined,
       request: around.cache && !isDocument ? owned(request) : undefined,

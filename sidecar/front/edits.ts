@@ -55,7 +55,8 @@ export function editRequest(request: Request, edits: RequestEdits): Buffer | und
 }
 
 export interface AnswerEdits {
-  serverTiming: () => string
+  /** What pages say of themselves; undefined where nobody may take the page for one that came before, nor keep it. */
+  serverTiming: (() => string) | undefined
   revalidate: 'add' | 'off'
   /** Of the asset that was asked for: `missingAsset`. */
   missing: 'page' | 'stored' | undefined
@@ -77,9 +78,11 @@ export function editAnswer(answer: Answer, edits: AnswerEdits): Buffer | undefin
   if (edits.missing === 'page') return notFound(answer, [...drop, ...validity, ...content], end)
   let add = ''
   if (isWholePage(answer)) {
-    add = `Server-Timing: ${edits.serverTiming()}\r\n`
-    if (edits.revalidate === 'add' && !['cache-control', 'expires', 'pragma'].some(name => has(answer, name)))
-      add += 'Cache-Control: no-cache\r\n'
+    const { serverTiming, revalidate } = edits
+    const isSilent = !['cache-control', 'expires', 'pragma'].some(name => has(answer, name))
+    if (!serverTiming) drop.push(...validity)
+    add = serverTiming ? `Server-Timing: ${serverTiming()}\r\n` : 'Cache-Control: no-store\r\n'
+    if (serverTiming && revalidate === 'add' && isSilent) add += 'Cache-Control: no-cache\r\n'
   }
   if (edits.tag !== undefined && (answer.status === 304 || isWholePage(answer))) {
     const etag = versionEtag(edits.tag, field(answer, 'etag') ?? '')

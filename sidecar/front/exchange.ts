@@ -23,6 +23,8 @@ export interface Exchange {
   tag: string | undefined
   /** It asks for the list of files of Angular's service worker. */
   isNgsw: boolean
+  /** Only what a cache has is wanted (RFC 9111 §5.2.1.7): a page that is no longer there asks what it was. */
+  isOnlyIfCached: boolean
   /** The client has the whole answer already: what the app still sends of it is dropped. */
   isReplaced: boolean
   /** What the body passes through, if anything. */
@@ -67,7 +69,12 @@ export function changeAnswer(
   const { kind, tag } = exchange
   if (exchange.isNgsw && answer.status === 200 && !isHtml(answer)) stamping.isOff = true
   const missing = edits.missing === 'refuse' ? missingAsset(kind, answer) : undefined
-  const changes = { serverTiming, revalidate: edits.revalidate, tag, isLast: sink.isLast }
+  const changes = {
+    serverTiming: exchange.isOnlyIfCached ? undefined : serverTiming,
+    revalidate: edits.revalidate,
+    tag,
+    isLast: sink.isLast,
+  }
   if (missing === 'page') return refusePage(exchange, answer, changes, counters, sink)
   if (missing) counters.missing++
   const head = editAnswer(answer, { ...changes, missing })

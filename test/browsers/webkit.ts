@@ -21,12 +21,7 @@ export async function launchWebKit(): Promise<Browser> {
   const port = await freePort()
   const driver = startProgram('WebKitWebDriver', [`--port=${port}`], {
     log: join(dir, 'driver.log'),
-    env: {
-      DISPLAY: screen.display,
-      HOME: dir,
-      WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', // its sandbox refuses to start as root
-      WEBKIT_DISABLE_COMPOSITING_MODE: '1',
-    },
+    env: envOf(screen.display, dir),
   })
   const root = `http://127.0.0.1:${port}`
   const isUp = until('WebKitWebDriver', async () => (await fetch(`${root}/status`)).ok)
@@ -84,6 +79,30 @@ export async function launchWebKit(): Promise<Browser> {
     const { value } = (await answer.json()) as { value: T & { error?: string; message?: string } }
     if (!answer.ok) throw new Error(`${method} ${path}: ${value.error}: ${value.message}`)
     return value
+  }
+}
+
+/** A window as a person has it, which keeps what it loads: WebDriver's are private ones. Ends with what the function returns. */
+export async function openWindow(url: string): Promise<() => Promise<void>> {
+  const dir = mkdtempSync(join(tmpdir(), 'spa-webkit-'))
+  const screen = await startScreen()
+  const window = startProgram(miniBrowser!, [url], {
+    log: join(dir, 'window.log'),
+    env: envOf(screen.display, dir),
+  })
+  return async () => {
+    await window.stop()
+    await screen.stop()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+function envOf(display: string, home: string): Record<string, string> {
+  return {
+    DISPLAY: display,
+    HOME: home,
+    WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', // its sandbox refuses to start as root
+    WEBKIT_DISABLE_COMPOSITING_MODE: '1',
   }
 }
 

@@ -86,7 +86,14 @@ t.test(
     tab.serve(b)
     await tab.clock.settle()
     t.match(tab.requests, [
-      { url: 'https://shop.example/cart?item=1', init: { cache: 'only-if-cached', mode: 'same-origin' } },
+      {
+        url: 'https://shop.example/cart?item=1',
+        init: {
+          cache: 'only-if-cached',
+          mode: 'same-origin',
+          headers: { 'cache-control': 'only-if-cached' },
+        },
+      },
     ])
     t.equal(tab.requests.length, 1)
   },
@@ -132,6 +139,19 @@ t.test('a document that is not stored yet while it is read is asked for again wh
   await tab.clock.settle()
   t.same(page.state.page, a)
   t.equal(tab.requests.length, 2)
+})
+
+t.test('what is heard while the stored document is asked for is not lost', async t => {
+  const tab = createTab()
+  const page = tab.open(null, { env: { performance: empty } })
+  await tab.clock.settle()
+  let answer: (answer: Response) => void = () => {}
+  tab.document200 = () => new Promise<Response>(resolve => (answer = resolve))
+  tab.window.dispatchEvent(new Event('load'))
+  await tab.hear(told(a, 1, 'ready'))
+  answer(new Response('', { headers: { 'server-timing': serverTiming(a) } }))
+  await tab.clock.settle()
+  t.match(page.state, { status: 'current', target: { revision: 1 } })
 })
 
 t.test(

@@ -73,6 +73,15 @@ t.test('HTML, and nothing else, says its version and is revalidated', async t =>
   t.equal(edited(false, 'HTTP/1.1 200 OK'), undefined)
 })
 
+t.test('a page for who wants only what is stored says no version, and nobody keeps it', async t => {
+  const lines = ['HTTP/1.1 200 OK', 'Content-Type: text/html', 'Cache-Control: max-age=9', 'ETag: "e"']
+  const answer = parseAnswer(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), 'GET')!
+  t.equal(
+    editAnswer(answer, { ...edits, serverTiming: undefined })?.toString(),
+    'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nCache-Control: no-store\r\n\r\n',
+  )
+})
+
 t.test('a 304 or a part keeps the version of the bytes that the browser has', async t => {
   for (const status of ['304 Not Modified', '206 Partial Content']) {
     t.equal(edited(false, `HTTP/1.1 ${status}`, 'Content-Type: text/html'), undefined, status)

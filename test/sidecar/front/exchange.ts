@@ -63,6 +63,21 @@ t.test('HTML says its version, and other answers on the same connection stay as 
   t.equal(await client.until(/<p>[^]*<p>/), page + ok('js') + page)
 })
 
+t.test(
+  'a page that a cache was asked for says no version, and the next one on the same connection does',
+  async t => {
+    const app = await answering(t, () => ok('<p>', html))
+    const { dial } = await openFront(t, app.port)
+    const client = dial()
+    client.write(get('/', 'Cache-Control: only-if-cached') + get('/'))
+    const page = `HTTP/1.1 200 OK\r\nContent-Length: 3\r\n${html}\r\n`
+    t.equal(
+      await client.until(/<p>[^]*<p>/),
+      `${page}Cache-Control: no-store\r\n\r\n<p>${page}Server-Timing: ${serverTiming}\r\nCache-Control: no-cache\r\n\r\n<p>`,
+    )
+  },
+)
+
 t.test('conditional headers reach the app with requests for assets only', async t => {
   const app = await answering(t, () => ok('x', html))
   const { dial, front } = await openFront(t, app.port)
