@@ -185,10 +185,11 @@ export function connect({ env, address, onState, onStatus }: Wiring): Connection
 
   /**
    * Over HTTP/1.1 a browser opens six connections to a host for all its tabs together, and a stream keeps one: a seventh tab would
-   * not even load. So a tab that nobody looks at does without, until it is woken.
+   * not even load. So a tab that nobody looks at does without, until it is woken. WebKit names no protocol (`''`) where a redirect from another
+   * origin led to the page.
    */
   function isScarce(): boolean {
-    return isHidden() && navigation(env)?.nextHopProtocol === 'http/1.1'
+    return isHidden() && /^(http\/1.1)?$/.test(navigation(env)?.nextHopProtocol ?? 'h2')
   }
 
   function hide(): void {

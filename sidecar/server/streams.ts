@@ -48,8 +48,9 @@ export function serveStreams(
 
   function serve(res: HttpResponse, req: HttpRequest): void {
     if (!isRead(req)) return refuseMethod(res)
-    // A page elsewhere that embeds this as an image, say, would take up a tab's place: no browser asks so for anything else.
-    if (!req.getHeader('accept').includes(type)) return refuse(res, '406 Not Acceptable', `${type} only`)
+    // A page elsewhere that embeds this as an image, say, would take up a tab's place: no browser asks so for anything else. CloudFront may take the field away.
+    const accept = req.getHeader('accept')
+    if (accept && !accept.includes(type)) return refuse(res, '406 Not Acceptable', `${type} only`)
     const isOwn =
       isOwnSite(req.getHeader('sec-fetch-site')) &&
       isOwnOrigin(req.getHeader('origin'), req.getHeader('host'), req.getHeader('x-forwarded-host'))

@@ -141,6 +141,22 @@ t.test('a document that is not stored yet while it is read is asked for again wh
   t.equal(tab.requests.length, 2)
 })
 
+t.test(
+  'until the document has come whole, the store is not asked: it may still have the last visit’s',
+  async t => {
+    const tab = createTab()
+    tab.serve(a)
+    Object.assign(tab.document, { readyState: 'loading' })
+    const page = tab.open(null, { auto: true, env: { performance: empty } })
+    await tab.clock.settle()
+    tab.serve(b)
+    tab.document.dispatchEvent(new Event('DOMContentLoaded'))
+    await tab.hear(told(b, 2, 'ready'))
+    t.match(page.state, { status: 'current', page: { hash: b.hash } })
+    t.same(tab.left, [])
+  },
+)
+
 t.test('what is heard while the stored document is asked for is not lost', async t => {
   const tab = createTab()
   const page = tab.open(null, { env: { performance: empty } })

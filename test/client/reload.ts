@@ -1,6 +1,7 @@
 // Leaving the page: by a person's wish, and by itself.
 
 import t from 'tap'
+import { parseServerTiming } from '../../client/identity.ts'
 import { createLater } from './fixtures/later.ts'
 import { a, b, c, serverTiming, told } from './fixtures/release.ts'
 import type { Guard } from '../../client/index.ts'
@@ -100,6 +101,29 @@ t.test('a reload that did not bring the target, or was for nothing, is no update
   await tab.hear(told(c, 3, 'ready'))
   t.same(fourth.names(), [])
 })
+
+t.test(
+  'what was told while a stuck page asked past the caches counts for what its reload is for',
+  async t => {
+    const tab = createTab()
+    tab.document200 = () => new Response('<form>')
+    const page = tab.open(a)
+    await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
+    await tab.clock.advance(20 * 60_000)
+    t.equal(page.state.status, 'stuck')
+    const later = createLater<Response>()
+    tab.document200 = url => (url.endsWith('?item=1') ? later.ask() : new Response('<form>'))
+    const leaving = page.reload()
+    await tab.clock.settle()
+    await tab.hear(told(c, 3, 'ready'))
+    later.give(new Response('<form>'))
+    await leaving
+    page.stop()
+    const next = tab.open(c)
+    await tab.hear(told(c, 3, 'ready'))
+    t.same(next.names(), ['updated'])
+  },
+)
 
 t.test('a page does not reload by itself unless it is told to', async t => {
   const tab = createTab()
@@ -540,24 +564,25 @@ t.test('waking with a token that is spent counts for nothing', async t => {
 })
 
 /** A tab whose reloads bring the old document, though each look brings the new one: who balances requests knows both pods. */
-async function loadInVain(tab: Tab, ms: number) {
+async function loadInVain(tab: Tab, ms: number, hearMs = 0) {
   const page = tab.open(a, { auto: true })
   tab.serve(b)
+  await tab.clock.advance(hearMs)
   await tab.hear(told(b, 2, 'ready', { heartbeatMs: 3_600_000 }))
   await tab.clock.advance(ms)
   return page
 }
 
-t.test('a reload that brought the old version is done once more, 10 s later, and never again', async t => {
+t.test('a reload that brought the old version is done once more, 20 s later, and never again', async t => {
   const tab = createTab()
   const first = await loadInVain(tab, 60_000)
   t.same(tab.left, ['reload'], 'the page has not gone: nothing is known to be in vain')
   first.stop()
-  const second = await loadInVain(tab, 9_999)
+  const second = await loadInVain(tab, 19_999)
   t.equal(second.state.status, 'update')
   tab.document.dispatchEvent(new Event('visibilitychange'))
   await tab.clock.settle()
-  t.same(tab.left, ['reload'], 'not before it is 10 s old')
+  t.same(tab.left, ['reload'], 'not before it is 20 s old')
   const before = tab.documents().length
   await tab.clock.advance(1)
   t.same(tab.left, ['reload', 'reload'])
@@ -576,9 +601,9 @@ t.test('documents that alternate: the second reload waits for a look that brings
   const tab = createTab()
   const first = await loadInVain(tab, 0)
   first.stop()
-  const second = await loadInVain(tab, 9_000)
+  const second = await loadInVain(tab, 15_000, 200)
   tab.serve(a)
-  await tab.clock.advance(5_000)
+  await tab.clock.advance(8_000)
   t.same(tab.left, ['reload'])
   tab.serve(b)
   await tab.clock.advance(5_000)
@@ -591,6 +616,51 @@ t.test('documents that alternate: the second reload waits for a look that brings
   await tab.hear(told(c, 3, 'ready'))
   t.equal(next.state.status, 'update')
   t.equal(tab.left.length, 3, 'the next release has its own')
+})
+
+t.test('an old document that the browser brings back reloads by itself again, once each time', async t => {
+  const tab = createTab()
+  tab.open(a, { auto: true })
+  tab.serve(b)
+  await tab.hear(told(b, 2, 'ready'))
+  tab.open(b, { auto: true })
+  await tab.hear(told(b, 2, 'ready'))
+  t.same(tab.left, ['reload'], 'the tab is at b')
+  const entry = { serverTiming: parseServerTiming(serverTiming(a)), type: 'back_forward' }
+  const performance = { getEntriesByType: () => [entry] as unknown as PerformanceEntryList }
+  for (const reloads of [2, 3]) {
+    const page = tab.open(null, { auto: true, env: { performance } })
+    await tab.hear(told(b, 2, 'ready'))
+    await tab.clock.advance(3_600_000)
+    t.equal(tab.left.length, reloads)
+    page.stop()
+  }
+  const page = tab.open(a, { auto: true })
+  await tab.hear(told(b, 2, 'ready'))
+  await tab.clock.advance(60_000)
+  t.equal(tab.left.length, 4, 'a reload of that in vain is done once more')
+  page.stop()
+})
+
+t.test('a page out of the back/forward cache may reload for what its tab has reloaded for', async t => {
+  const tab = createTab()
+  const old = tab.open(a, { auto: true })
+  await tab.hear(told(a, 1, 'ready'))
+  tab.window.dispatchEvent(new Event('pagehide'))
+  tab.stored.set('spa-reloader:t3k9x1-d3f1c2aa', '2')
+  tab.serve(b)
+  tab.window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }))
+  await tab.clock.advance(1_000)
+  await tab.hear(told(b, 2, 'ready'))
+  t.same(tab.left, ['reload'])
+  await tab.clock.advance(3_600_000)
+  t.same(tab.left, ['reload'], 'once')
+  old.stop()
+  const none = tab.open(a, { auto: true, env: { sessionStorage: undefined } })
+  tab.window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }))
+  await tab.hear(told(b, 2, 'ready'))
+  await tab.clock.advance(60_000)
+  t.same([tab.left, none.state.status], [['reload'], 'update'])
 })
 
 t.test('what a clock says makes no third reload, and neither does a duplicated tab', async t => {

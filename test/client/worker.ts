@@ -109,6 +109,16 @@ t.test('what a reload did not bring behind a worker is stuck, and not offered ag
   }
 })
 
+t.test('who stops it on hearing that it is stuck has stopped it', async t => {
+  const { tab, open } = await reloadedInVain()
+  const page = open()
+  page.addEventListener('stuck', () => page.stop())
+  await tab.hear(ready)
+  await tab.clock.advance(hourMs)
+  t.same(page.names(), ['stuck'])
+  t.same(tab.clock.armed(), [])
+})
+
 t.test('it is offered again once the worker has another version, and another release always is', async t => {
   const news = {
     'another worker': null,
