@@ -60,8 +60,8 @@ export function createLeaving(
     const to = new URL(url ?? from, from)
     if (to.origin !== from.origin) throw new TypeError(`${to.href} is of another origin`)
     if (!force && !(await isAllowed())) return false
-    const { status, current, target } = state()
-    if (status === 'stuck') await refresh(to.href)
+    if (state().status === 'stuck') await refresh(to.href)
+    const { current, target } = state()
     if (current && target && current !== target.id) memory.write(awaitedKey, target.id)
     if (offered()) memory.write(triedKey, offered())
     if (to.href !== from.href) location.assign(to.href)

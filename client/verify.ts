@@ -86,9 +86,11 @@ export function createVerification({ env, take, onStuck }: Verifying): Verificat
   async function attempt(controller: AbortController): Promise<void> {
     const served = await look(env, controller, failures === 0)
     if (running?.controller !== controller) return
-    running = undefined
     lookedAt = env.now()
-    if (take(served)) {
+    const isDone = take(served)
+    if (running?.controller !== controller) return // stopped by who heard of it
+    running = undefined
+    if (isDone) {
       failures = lags = 0
       return
     }
