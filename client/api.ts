@@ -45,7 +45,7 @@ export interface Options {
   base?: string
   /** The page's own version, `<Deployment>-<pod-template-hash>`, where the document cannot say it. */
   version?: string
-  /** Reload by itself, once for each rollout (once more if that was in vain) and no more than 3 times in 10 minutes, as soon as no guard objects. Default: false. */
+  /** Reload by itself, once for each rollout (once more if that was in vain, or Back brought an older document) and no more than 3 times in 10 minutes, as soon as no guard objects. Default: false. */
   auto?: boolean
   /** Given in the browser's place, all or some of it. */
   env?: Partial<Env>

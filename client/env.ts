@@ -23,6 +23,7 @@ export interface Env {
 
 interface PageDocument {
   readonly prerendering?: boolean
+  readonly readyState?: string
   querySelector(selector: string): { getAttribute(name: string): string | null } | null
 }
 

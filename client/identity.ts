@@ -139,6 +139,7 @@ interface Navigation {
   name?: string
   serverTiming?: readonly Metric[]
   nextHopProtocol?: string
+  type?: string
 }
 
 /** How the document came, as far as the browser tells. */

@@ -6,7 +6,7 @@ import { connect } from './connection.ts'
 import type { Connection } from './connection.ts'
 import type { Env } from './env.ts'
 import { get } from './get.ts'
-import { readPage, readStoredPage } from './identity.ts'
+import { navigation, readPage, readStoredPage } from './identity.ts'
 import { judge, latestId } from './judge.ts'
 import { createLeaving, triedKey } from './leave.ts'
 import { createOffer, hear, identify, isVerified, serve, stick, todo, wantsReload } from './offer.ts'
@@ -25,8 +25,11 @@ const guardLimitMs = 10_000
 /** How often guards that said no are asked again, while the page would reload by itself. */
 const askAgainMs = 20_000
 
-/** How old a page is at least that reloads by itself for what a reload has just not brought: what balances requests knows better by then. */
-const againMs = 10_000
+/**
+ * How old a page is at least that reloads by itself for what a reload has just not brought: what balances requests knows better by then. Twice as long as
+ * a look counts as fresh, so that no look of before that is relied on.
+ */
+const againMs = 20_000
 
 export function start(env: Env, { base = '__spa', version, auto }: Options): SpaReloader {
   const events = new EventTarget()
@@ -53,8 +56,10 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   const startedAt = env.now()
   const tried = memory.read(triedKey) ?? ''
   let offer = createOffer(readPage(env, version), isControlled(env) ? tried : '')
+  /** The browser brought the document back, of whatever age: what was reloaded for before was for another one. A reload ends that. */
+  let isBroughtBack = navigation(env)?.type === 'back_forward'
   /** The release in whose place a reload brought this page, as a key. A service worker would bring it again. */
-  let vain = isControlled(env) ? '' : tried
+  let vain = isControlled(env) || isBroughtBack ? '' : tried
   let isAsking = false
   let unconfirmed = 0
   let isStopped = false
@@ -66,7 +71,11 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
   listen(env.document, 'prerenderingchange', () => identified.then(open))
   listen(env.window, 'load', loaded)
   listen(env.window, 'online', () => wake(true))
-  listen(env.window, 'pageshow', event => (event as PageTransitionEvent).persisted && wake())
+  listen(env.window, 'pageshow', event => {
+    if (!(event as PageTransitionEvent).persisted) return
+    isBroughtBack = true
+    wake()
+  })
   listen(env.document, 'visibilitychange', () =>
     env.document.visibilityState === 'visible' ? wake() : connection?.hide(),
   )
@@ -86,6 +95,9 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
 
   async function askStore(): Promise<void> {
     if (offer.page) return
+    // The store may have the last visit's until this one has come whole.
+    if (env.document.readyState === 'loading')
+      await new Promise(resolve => env.document.addEventListener('DOMContentLoaded', resolve, { once: true }))
     const page = await readStoredPage(env)
     become(identify(offer, page)) // of now: what was heard meanwhile counts
   }
@@ -144,7 +156,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     return offer.isOffered
   }
 
-  /** Once per release and tab, twice where the first was in vain. Never over a person's work, and never for what this browser would not be served any more. */
+  /** Once per release and tab, twice where the first was in vain, and where an older document was brought back. Never over a person's work, and never for what this browser would not be served any more. */
   async function reloadByItself(): Promise<void> {
     if (isAsking || !isFit()) return
     asking.stop()
@@ -163,8 +175,9 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     if (!isFit() || !offer.known) return
     if (!isWanted) return askAgain(askAgainMs)
     if (!isThere) return askAgain(verifyDelay(++unconfirmed, env.random))
-    if (!spend(memory, token(offer.known))) return
+    if (!(isBroughtBack && isSpent(memory, token())) && !spend(memory, token())) return
     vain = '' // whether or not the page goes
+    isBroughtBack = false
     count(memory, env.now())
     await reload({ force: true }).catch(() => {}) // a frame may be forbidden to: the offer stands
   }
@@ -180,12 +193,12 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
 
   function isFit(): boolean {
     const isPrerendering = !!env.document.prerendering
-    if (isStopped || !offer.known || isSpent(memory, token(offer.known))) return false
+    if (isStopped || !offer.known || (!isBroughtBack && isSpent(memory, token()))) return false
     return wantsReload(offer, { auto: !!auto, isOnline: env.navigator.onLine, isPrerendering })
   }
 
-  function token(known: Token): Token {
-    return tokenFor(memory, known, vain === offer.candidate)
+  function token(): Token {
+    return tokenFor(memory, offer.known!, vain === offer.candidate)
   }
 
   function subscribe(run: (state: SpaState) => void): () => void {
