@@ -2,7 +2,7 @@
 
 import { annotation, webhookConfigurationName } from '../protocol/names.ts'
 import { parseService } from '../release/objects.ts'
-import { releasesPath } from '../release/record.ts'
+import { parseRelease, releasesPath } from '../release/record.ts'
 import { parseBreaker } from '../webhook/breaker.ts'
 import type { Breaker } from '../webhook/breaker.ts'
 import { redirectIn } from '../webhook/capture-redirect.ts'
@@ -53,9 +53,9 @@ export async function readAround(
   const asked = isRefused(configuration) ? undefined : configuration
   const labels = object(object(known?.metadata).labels) as Record<string, string>
   const annotations = object(object(known?.metadata).annotations) as Record<string, string>
-  const breakers = new Map(
-    isRefused(releases) ? [] : releases.map(release => [nameOf(release), openBreaker(release, image)]),
-  )
+  const present = isRefused(releases) ? [] : releases
+  const breakers = new Map(present.map(release => [nameOf(release), openBreaker(release, image)]))
+  const states = new Map(present.map(release => [nameOf(release), parseRelease(release)?.record?.state]))
   return {
     context: {
       name: namespace,
@@ -64,7 +64,7 @@ export async function readAround(
       redirect: redirectIn(redirect, { labels, annotations }),
       policies: isRefused(policies) ? [] : policies,
       services: isRefused(services) ? [] : services.flatMap(service => parseService(service) ?? []),
-      release: () => undefined,
+      release: deployment => states.get(deployment),
       sizes,
       breaker: deployment => breakers.get(deployment),
     },

@@ -83,6 +83,8 @@ export const annotation = {
   istioExcludedPorts: 'traffic.sidecar.istio.io/excludeInboundPorts',
   /** Linkerd's, on a Pod or its Namespace: those that its proxy leaves alone. */
   linkerdSkippedPorts: 'config.linkerd.io/skip-inbound-ports',
+  /** Google's, on a Service: its load balancers reach the pods themselves. (`cloud.google.com/neg` GKE writes on Services without one, too.) */
+  negStatus: 'cloud.google.com/neg-status',
 } as const
 
 export const resource = { group, version: 'v1', plural: 'releases', kind: 'Release' } as const

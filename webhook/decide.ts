@@ -97,6 +97,8 @@ export function decide(raw: unknown, context: Context): Decision {
     warnings.push(badOption(option.capture))
   if (capture === 'name') warnings.push(...inTheWay.filter(({ code }) => code === 'numeric-policy'))
   warnings.push(...bypassing(capture, app, routes))
+  // Once pods with the sidecar have been there, the firewall has followed.
+  if (!before && !release(name)) warnings.push(...firewalled(capture, app, routes, services))
   return {
     inject: {
       name,
@@ -145,6 +147,23 @@ function portProblem(app: App, routes: readonly Route[], raw: Raw): Reason | und
 export function bypassing(capture: Capture, app: App, routes: readonly Route[]): Warning[] {
   const services = bypasses(capture, { app, routes }).map(({ service }) => service)
   return [...new Set(services)].map(subject => ({ code: 'bypassed', subject }))
+}
+
+/** The Services whose load balancer comes to another port number from now on, of which nobody tells its firewall (docs/injection.md). */
+function firewalled(
+  capture: Capture,
+  app: App,
+  routes: readonly Route[],
+  services: readonly Service[],
+): Warning[] {
+  if (capture !== 'name') return []
+  const bypassed = bypasses(capture, { app, routes })
+  const moved = routes.filter(route => !bypassed.includes(route)).map(({ service }) => service)
+  return services
+    .filter(
+      ({ name, annotations }) => moved.includes(name) && Object.hasOwn(annotations, annotation.negStatus),
+    )
+    .map(({ name }) => ({ code: 'firewall', subject: name }))
 }
 
 /** A port that is not declared is the only container's, until another webhook adds one. */

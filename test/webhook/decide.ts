@@ -1,5 +1,7 @@
 import t from 'tap'
+import type { ReleaseState } from '../../protocol/release.ts'
 import { parseService } from '../../release/objects.ts'
+import type { Service } from '../../release/objects.ts'
 import { decide } from '../../webhook/decide.ts'
 import type { Breaker } from '../../webhook/breaker.ts'
 import type { Redirect } from '../../webhook/capture-redirect.ts'
@@ -318,3 +320,33 @@ t.test('containers that are to make the version must be there', async t => {
   t.same(version('nginx,assets').warnings, [])
   t.same(version('asset').warnings, [{ code: 'bad-option', subject: 'spa-reloader.io/version' }])
 })
+
+t.test(
+  'a load balancer with a firewall is told of before the first pod with another port number',
+  async t => {
+    const metadata = { name: 'web', annotations: { 'cloud.google.com/neg-status': '{}' } }
+    const service = (targetPort: string | number, from: object = metadata) =>
+      parseService({ metadata: from, spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort }] } })!
+    const told = (service: Service, around: Partial<Context> = {}, facts: Facts = {}) =>
+      decide(pod(facts), { ...nothing, services: [service], ...around }).warnings
+
+    t.same(told(service('http')), [{ code: 'firewall', subject: 'web' }])
+    t.same(told(service('http', { name: 'web' })), [], 'no load balancer')
+    t.same(
+      told(service('http', { name: 'web', annotations: { 'cloud.google.com/neg': '{"ingress": true}' } })),
+      [],
+      'GKE writes it on each Service, whether or not anything leads there',
+    )
+    const annotations = { 'spa-reloader.io/capture': 'redirect' }
+    t.same(told(service('http'), { redirect: 'admitted' }, { annotations }), [], 'the number stays')
+    const release = () => ({}) as ReleaseState
+    t.same(told(service('http'), { release }), [], 'its pods have had the sidecar before')
+
+    const bypassed = { ...service(8080), name: 'numbered' }
+    t.same(
+      told(service('http', { name: 'web' }), { services: [service('http', { name: 'web' }), bypassed] }),
+      [{ code: 'bypassed', subject: 'numbered' }],
+      'a number stays as well',
+    )
+  },
+)
