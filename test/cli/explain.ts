@@ -8,6 +8,7 @@ import { option } from '../../protocol/names.ts'
 import { object } from '../../release/raw.ts'
 import { configurationPath, installed, openInstalled, webhookPath } from './fixtures/installed.ts'
 import type { Objects } from './fixtures/installed.ts'
+import { releaseState } from '../webhook/goldens.ts'
 
 async function explained(t: Test, ...refused: string[]) {
   return explainedOf(t, installed(), ...refused)
@@ -74,4 +75,17 @@ t.test('a system namespace without the webhook is named, with what is taken for 
     text,
     /\nNot known:\nthe webhook's settings, .*: there is no Deployment spa-reloader-webhook in namespace spa-reloader \(--system-namespace\)\n/,
   )
+})
+
+t.test("Google's firewall is told of before the first rollout with sidecars, and not after it", async t => {
+  const objects = installed()
+  const metadata = { name: 'web', annotations: { 'cloud.google.com/neg-status': '{}' } }
+  objects['/api/v1/namespaces/shop/services'] = [
+    { metadata, spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 'http' }] } },
+  ]
+  t.match((await explainedOf(t, objects)).text, '\nWarnings:\nfirewall: web: ')
+  const deployment = { revision: 7, resourceVersion: '1' }
+  const status = { ...releaseState, record: { replicaSets: [], targetUid: '1', deployment } }
+  objects['/apis/spa-reloader.io/v1/namespaces/shop/releases'] = [{ metadata: { name: 'web' }, status }]
+  t.notMatch((await explainedOf(t, objects)).text, 'firewall')
 })
