@@ -48,7 +48,7 @@ export const warnings = {
   firewall:
     "Google's load balancer comes to the sidecar's port (14020), which its firewall rule may not allow for the first 10 minutes, and new pods are not ready until it does: " +
     'change the Ingress, by an annotation, once the first pod with a sidecar has an address, or allow the port from 130.211.0.0/22 and 35.191.0.0/16 before; ' +
-    'and set its health check by a BackendConfig',
+    'and set the requestPath of its health check in a BackendConfig',
   ...policies,
 } as const satisfies Record<string, string>
 
