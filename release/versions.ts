@@ -131,9 +131,10 @@ function observe(
   const isOther = idle && !reports.some(({ digest }) => record.digests.includes(digest))
   const known: ReplicaSetRecord = isOther ? { ...fresh, formerIds: formerIdsOf(record) } : record
   // Each start of a container asks for its tag anew. Whether one that has started again did so before the end of its rollout nobody can say.
-  const names = reports.filter(
-    ({ createdAt, startedOnce }) => known.newestPod === '' || (startedOnce && createdAt <= known.newestPod),
-  )
+  // We may see it finished for the first time long after it was, so it counts only where there is nothing else to go by.
+  const untouched = reports.filter(({ startedOnce }) => startedOnce)
+  const ofRollout = untouched.filter(({ createdAt }) => createdAt <= known.newestPod)
+  const names = known.newestPod !== '' ? ofRollout : untouched.length > 0 ? untouched : reports
   const digests = [...new Set([...known.digests, ...names.map(({ digest }) => digest)])]
   return { ...known, revision, image, digests, idle: replicaSet.replicas === 0, awaited: false }
 }

@@ -741,6 +741,14 @@ t.test(
   },
 )
 
+t.test('so it is where one had started again before we first looked, wherever it stands', async t => {
+  for (const created of [0, 2]) {
+    const restarted = { hash: 'aaa', digest: c, restarts: 1, created }
+    const met = { ...onA, replicas: 2, pods: [{ hash: 'aaa', digest: a, created: 1 }, restarted] }
+    t.same(play(met, restartedOnC(2)).map(told), ['1 ready a', '2 ready c'])
+  }
+})
+
 t.test('files that an init container brought anew are news with the next restart, too', async t => {
   const brought = { ...webA, init: 'assets:1' }
   const first = { ...onA, replicaSets: [brought], pods: [{ hash: 'aaa', digest: a, init: b }] }
