@@ -45,7 +45,8 @@ export function createRepeats({ pace, now }: { pace: Pace; now(): Date }): Repea
     const again = pods.filter(isDue)
     if (again.length > 0 && pace.isFull()) return afterMs // whoever has not been told at all comes first
     // For the sidecar it is the same text, for the kubelet another one.
-    await stamp(pace.of(again.length), `${formatReleaseState(state)}\n`, again)
+    const { error } = await stamp(pace.of(again.length), `${formatReleaseState(state)}\n`, again)
+    if (error !== undefined) throw error
     for (const [uid, ms] of due) if (ms <= at) due.delete(uid)
     if (due.size > 0) return Math.min(...due.values()) - at
     open.delete(name)

@@ -28,23 +28,23 @@ export interface Unwritten {
   says: string
 }
 
-/**
- * Writes a state's text on all of them, also after one was refused. Resolves with the pods that were written, and those that were refused
- * (a pod that is gone is not). Throws when the API server cannot be reached.
- */
-export async function stamp(
-  api: Pick<Api, 'request'>,
-  text: string,
-  pods: readonly Pod[],
-): Promise<{ written: Pod[]; refused: Unwritten[] }> {
+export interface Stamped {
+  written: Pod[]
+  /** A pod that is gone is not among them. */
+  refused: Unwritten[]
+  /** The API server could not be reached for the others: what was thrown. */
+  error?: unknown
+}
+
+/** Writes a state's text on all of them, also after one was refused. */
+export async function stamp(api: Pick<Api, 'request'>, text: string, pods: readonly Pod[]): Promise<Stamped> {
   const body = { metadata: { annotations: { [annotation.release]: text } } }
   const queue = [...pods]
   const written: Pod[] = []
   const refused: Unwritten[] = []
   const workers = Array.from({ length: Math.min(maxParallel, queue.length) }, next)
-  for (const result of await Promise.allSettled(workers))
-    if (result.status === 'rejected') throw result.reason
-  return { written, refused }
+  const failed = (await Promise.allSettled(workers)).find(result => result.status === 'rejected')
+  return { written, refused, ...(failed && { error: failed.reason }) }
 
   async function next(): Promise<void> {
     for (let pod = queue.shift(); pod; pod = queue.shift()) {

@@ -85,9 +85,10 @@ export function createStamps({ namespace, pace, tell, log, now }: StampsOptions)
       if (refusal?.serial === serial && refusal.due > now().getTime()) waiting.set(uid, refusal)
     }
     const due = late.filter(({ uid }) => !waiting.has(uid))
-    const { written, refused } = await stamp(pace.of(due.length), formatReleaseState(state), due)
+    const { written, refused, error } = await stamp(pace.of(due.length), formatReleaseState(state), due)
     if (written.length > 0) log('pods told', { namespace, name, serial, pods: written.length })
     repeats.wrote(name, state, written)
+    if (error !== undefined) throw error
     const [first] = refused
     if (first) log('pod not told', { namespace, name, reason: first.says, pods: refused.length })
     const refusals = new Map(waiting)

@@ -13,11 +13,12 @@ function start(...names: string[]) {
   const stamped = new Map<string, string>()
   const terminating = new Set<string>()
   const written: string[] = []
-  const server = { status: 200, isFull: false }
+  const server = { status: 200, isFull: false, unreachableFor: '' }
   let ms = 0
   const request = async ({ path, body }: { path: string; body?: unknown }) => {
     const name = path.split('/').at(-1) ?? ''
     const { annotations } = (body as { metadata: { annotations: Record<string, string> } }).metadata
+    if (name === server.unreachableFor) throw new Error('unreachable')
     written.push(name)
     if (server.status === 200) stamped.set(name, annotations[annotation.release]!)
     return { status: server.status, headers: {}, body: {} }
@@ -74,6 +75,18 @@ t.test('each pod has its own second', async t => {
   t.same(await look(600, ready), [['web-0'], 400])
   t.same(await look(400, ready), [['web-1'], undefined])
 })
+
+t.test(
+  'who was written has its second also where the API server went away before the others were',
+  async t => {
+    const { look, server } = start('web-0', 'web-1')
+    server.unreachableFor = 'web-1'
+    await t.rejects(look(0, ready), { message: 'unreachable' })
+    server.unreachableFor = ''
+    t.same(await look(400, ready), [['web-0', 'web-1'], 600])
+    t.same(await look(600, ready), [['web-0'], 400])
+  },
+)
 
 t.test('a rollout that goes on is not written again, and its end is', async t => {
   const { look } = start('web-0')

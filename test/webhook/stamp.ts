@@ -72,10 +72,16 @@ t.test(
   },
 )
 
-t.test('an API server that cannot be reached is an error', async t => {
-  const server = await serve(({ req }) => req.socket.destroy())
+t.test('an API server that cannot be reached is an error, and who was written is told', async t => {
+  const server = await serve(({ req, url, res }) =>
+    url.pathname.endsWith('web-0') ? json(res, 200, {}) : req.socket.destroy(),
+  )
   t.teardown(server.close)
   const api = createApi(() => kubeConfig(server.url))
   t.teardown(api.close)
-  await t.rejects(stamp(api, 'text', [pod('web-0'), pod('web-1')]), { name: 'ApiUnreachable' })
+  t.match(await stamp(api, 'text', [pod('web-0'), pod('web-1')]), {
+    written: [{ name: 'web-0' }],
+    refused: [],
+    error: { name: 'ApiUnreachable' },
+  })
 })
