@@ -34,7 +34,7 @@ export interface ReleaseState {
   target: Version & { hash: string }
   /** The version that was live before the target; null at the first one. */
   previous: Version | null
-  /** What a request can reach now: ids of ready, non-terminating pods behind the same Services. */
+  /** What a request can reach now: ids of ready, non-terminating pods behind the same Services. With 0 pods: until less than 30 s ago. */
   live: { id: string; pods: number }[]
   known: Known[]
   why: Why

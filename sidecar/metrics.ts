@@ -90,8 +90,10 @@ export function createMetrics({ version, states, feeds, tabs, memory, front }: M
 
   function tellFront({ counters: front, cached, isPassive }: NonNullable<MetricsOptions['front']>): void {
     gauge('front_open', 'Client connections that are open.', () => front.open)
-    gauge('front_passive', '1 when the app has stayed on the port that the front was to take.', () =>
-      Number(isPassive()),
+    gauge(
+      'front_passive',
+      '1 when the front gets nothing: the app kept its port, or the redirect is missing.',
+      () => Number(isPassive()),
     )
     gauge('front_cached_bytes', "What is in memory of the app's assets.", () => cached().bytes)
     gauge('front_cached_entries', 'Answers in memory.', () => cached().entries)
