@@ -1,6 +1,7 @@
 // One namespace's copies of what release states are worked out from, and which Deployments each change of them concerns.
 // Where the record is kept is the caller's: in Release objects (webhook/), or in memory (standalone).
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../protocol/log.ts'
 import type { Api } from './api.ts'
 import { nextLapse } from './neighbours.ts'
@@ -75,7 +76,11 @@ export function copyNamespace({
     ...common('pods'),
     path: `${core}/pods`,
     parse: parsePod,
-    onChange: ({ object }) => podMoved(object),
+    onChange({ object, before }) {
+      podMoved(object)
+      // A Service that selects it no more, or a ReplicaSet that let go of it, lost a pod.
+      if (before && !isDeepStrictEqual(before.labels, object.labels)) podMoved(before)
+    },
   })
   const services = watchResource({
     ...common('services'),

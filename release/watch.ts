@@ -48,6 +48,8 @@ export interface Change<T> {
   key: string
   /** Of a deleted object: the last that is known of it. */
   object: T
+  /** What was known of an object that comes again. */
+  before?: T | undefined
 }
 
 export interface Watch<T> {
@@ -202,8 +204,9 @@ export function watchResource<T>(options: WatchOptions<T>): Watch<T> {
 
   function upsert(key: string, object: T | undefined): void {
     if (object === undefined) return remove(key)
+    const before = objects.get(key)
     objects.set(key, object)
-    notify({ type: 'upsert', key, object })
+    notify({ type: 'upsert', key, object, before })
   }
 
   function remove(key: string, last = objects.get(key)): void {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createApi } from '../../release/api.ts'
 import { copyNamespace } from '../../release/namespace.ts'
-import { json, kubeConfig, serve } from './server.ts'
+import { createQueue, json, kubeConfig, serve } from './server.ts'
 
 const at = new Date('2026-11-22T10:00:05Z')
 
@@ -45,4 +45,36 @@ t.test('a Deployment is looked at again when a neighbour’s pod has not come ba
   t.equal(await again(pod('web', 0)), undefined, 'its own pods tell of themselves')
   t.equal(await again(pod('canary', 0, { labels: { app: 'other' } })), undefined, 'no Service in common')
   t.equal(await again(pod('canary', 0, { deletionTimestamp: '2026-11-22T10:00:00Z' })), undefined)
+})
+
+t.test('a pod that a Service no longer selects moves every Deployment behind it', async t => {
+  const shared = { app: 'web', live: 'true' }
+  const canary = pod('canary', 0, { labels: { ...shared, 'pod-template-hash': 'aaa' } })
+  const events = createQueue<object>()
+  const server = await serve(({ url, res }) => {
+    const resource = url.pathname.split('/').at(-1) ?? ''
+    const template = { metadata: { labels: shared } }
+    const named = (name: string) => ({ metadata: { name, namespace: 'shop' } })
+    const items: Record<string, object[]> = {
+      pods: [canary],
+      deployments: ['web', 'canary'].map(name => ({ ...named(name), spec: { template } })),
+      services: [{ ...named('web'), spec: { selector: { live: 'true' } } }],
+    }
+    if (!url.searchParams.has('watch'))
+      return json(res, 200, { metadata: { resourceVersion: '1' }, items: items[resource] ?? [] })
+    res.writeHead(200).flushHeaders()
+    if (resource === 'pods') void events.next().then(event => res.write(`${JSON.stringify(event)}\n`))
+  })
+  const moved = new Set<string>()
+  const api = createApi(() => kubeConfig(server.url))
+  const copies = copyNamespace({ api, namespace: 'shop', log: () => {}, onMoved: name => moved.add(name) })
+  t.teardown(async () => {
+    await copies.close()
+    await server.close()
+  })
+  await copies.synced
+  moved.clear()
+  events.push({ type: 'MODIFIED', object: pod('canary', 0) })
+  while (moved.size === 0) await new Promise(setImmediate)
+  t.same([...moved].sort(), ['canary', 'web'])
 })
