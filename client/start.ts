@@ -97,7 +97,7 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     if (offer.page) return
     // The store may have the last visit's until this one has come whole.
     if (env.document.readyState === 'loading')
-      await new Promise(resolve => env.document.addEventListener('DOMContentLoaded', resolve, { once: true }))
+      await new Promise(resolve => env.document.addEventListener('readystatechange', resolve, { once: true }))
     const page = await readStoredPage(env)
     become(identify(offer, page)) // of now: what was heard meanwhile counts
   }
