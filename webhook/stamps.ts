@@ -47,6 +47,13 @@ interface Refusal {
   due: number
 }
 
+interface Heeded {
+  deployment: Deployment
+  serial: number
+  /** Refused before, and not tried now. By uid. */
+  waiting: ReadonlyMap<string, Refusal>
+}
+
 interface Case {
   /** By the pods' uids. */
   refusals: Map<string, Refusal>
@@ -88,7 +95,15 @@ export function createStamps({ namespace, pace, tell, log, now }: StampsOptions)
     const { written, refused, error } = await stamp(pace.of(due.length), formatReleaseState(state), due)
     if (written.length > 0) log('pods told', { namespace, name, serial, pods: written.length })
     repeats.wrote(name, state, written)
+    const waitMs = heed(refused, { deployment, serial, waiting })
     if (error !== undefined) throw error
+    return waitMs
+  }
+
+  /** Takes who was refused just now, and who still waits for the next time. Returns after how many milliseconds that is. */
+  function heed(refused: readonly Unwritten[], { deployment, serial, waiting }: Heeded): number | undefined {
+    const { name } = deployment
+    const last = cases.get(name)
     const [first] = refused
     if (first) log('pod not told', { namespace, name, reason: first.says, pods: refused.length })
     const refusals = new Map(waiting)

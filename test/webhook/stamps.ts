@@ -12,13 +12,14 @@ const pods = ['web-0', 'web-1'].map(name =>
 
 /** An API server that refuses to have a pod changed, or not. */
 function start() {
-  const server = { refuses: (_name: string) => true, status: 403 }
+  const server = { refuses: (_name: string) => true, status: 403, unreachableFor: '' }
   const asked: string[] = []
   const told: Told[] = []
   let ms = 0
   const request = async ({ path }: { path: string }) => {
     const name = path.split('/').at(-1) ?? ''
     asked.push(name)
+    if (name === server.unreachableFor) throw new Error('unreachable')
     const isRefused = server.refuses(name)
     return { status: isRefused ? server.status : 200, headers: {}, body: { message: 'denied' } }
   }
@@ -40,12 +41,13 @@ function start() {
       { serial = 1, of = pods } = {},
     ): Promise<[asked: string[], waitMs: number | undefined]> {
       ms += afterMs
+      asked.length = 0
       const waitMs = await stamps.look({
         deployment,
         state: releaseState({ serial, phase: 'rolling' }),
         pods: of,
       })
-      return [asked.splice(0), waitMs]
+      return [[...asked], waitMs]
     },
   }
 }
@@ -58,6 +60,16 @@ async function lookFor(ms: number, look: ReturnType<typeof start>['look']): Prom
     if (passedMs > ms) return waitMs
   }
 }
+
+t.test('who is refused waits also where the API server went away before the others were written', async t => {
+  const { look, server, count } = start()
+  server.refuses = name => name === 'web-0'
+  server.unreachableFor = 'web-1'
+  await t.rejects(look(), { message: 'unreachable' })
+  t.equal(count(), 1)
+  server.unreachableFor = ''
+  t.same(await look(1_000), [['web-1'], 4_000])
+})
 
 t.test('who is refused is tried again later and later, whatever moves meanwhile', async t => {
   const { look, count } = start()
