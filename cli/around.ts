@@ -55,7 +55,9 @@ export async function readAround(
   const annotations = object(object(known?.metadata).annotations) as Record<string, string>
   const present = isRefused(releases) ? [] : releases
   const breakers = new Map(present.map(release => [nameOf(release), openBreaker(release, image)]))
-  const states = new Map(present.map(release => [nameOf(release), parseRelease(release)?.record?.state]))
+  const states = present.map(release => [nameOf(release), parseRelease(release)?.record?.state] as const)
+  // Until pods with the sidecar have been ready, what is told before they come holds.
+  const ready = new Map(states.filter(([, state]) => state?.phase === 'ready'))
   return {
     context: {
       name: namespace,
@@ -64,7 +66,7 @@ export async function readAround(
       redirect: redirectIn(redirect, { labels, annotations }),
       policies: isRefused(policies) ? [] : policies,
       services: isRefused(services) ? [] : services.flatMap(service => parseService(service) ?? []),
-      release: deployment => states.get(deployment),
+      release: deployment => ready.get(deployment),
       sizes,
       breaker: deployment => breakers.get(deployment),
     },

@@ -85,6 +85,15 @@ t.test("Google's firewall is told of before the first rollout with sidecars, and
   ]
   t.match((await explainedOf(t, objects)).text, '\nWarnings:\nfirewall: web: ')
   const deployment = { revision: 7, resourceVersion: '1' }
+  const rolling = {
+    ...releaseState,
+    phase: 'rolling',
+    record: { replicaSets: [], targetUid: '1', deployment },
+  }
+  objects['/apis/spa-reloader.io/v1/namespaces/shop/releases'] = [
+    { metadata: { name: 'web' }, status: rolling },
+  ]
+  t.match((await explainedOf(t, objects)).text, 'firewall: web: ', 'new pods may be waiting for it')
   const status = { ...releaseState, record: { replicaSets: [], targetUid: '1', deployment } }
   objects['/apis/spa-reloader.io/v1/namespaces/shop/releases'] = [{ metadata: { name: 'web' }, status }]
   t.notMatch((await explainedOf(t, objects)).text, 'firewall')
