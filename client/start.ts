@@ -156,7 +156,10 @@ export function start(env: Env, { base = '__spa', version, auto }: Options): Spa
     return offer.isOffered
   }
 
-  /** Once per release and tab, twice where the first was in vain, and where an older document was brought back. Never over a person's work, and never for what this browser would not be served any more. */
+  /**
+   * Once per release and tab, once more where that was in vain, and once for each older document that was brought back. Never over a person's
+   * work, and never for what this browser would not be served any more.
+   */
   async function reloadByItself(): Promise<void> {
     if (isAsking || !isFit()) return
     asking.stop()

@@ -1,5 +1,5 @@
 // What this tab keeps across a reload. One automatic reload per (epoch, revision), and another where that was in vain: spent before it happens, so nothing can
-// loop. Without storage nothing is spent, and so nothing reloads by itself. A duplicated tab copies the storage: one reload fewer, never more. A frame of the
+// loop; a document that Back brings may reload in spite of it (start.ts), once for each time that somebody goes back. Without storage nothing is spent, and so nothing reloads by itself. A duplicated tab copies the storage: one reload fewer, never more. A frame of the
 // same origin shares the storage with its tab (https://html.spec.whatwg.org/#storage-sheds), and must not spend the tab's. Frames share
 // one of their own: what tells them apart (a place among others, an address) changes, and each change would be a further reload.
 

@@ -29,7 +29,7 @@ const clockMs = 50
 /** From a page's wish to reload to the beginning of the next: WebKit takes a while, and the page goes on hearing. */
 const leaveMs = 1_500
 /** A page that was brought in the target's place is as old as that at least before it reloads by itself. */
-const againMs = 10_000
+const againMs = 20_000
 /** An offer may be older than the cluster by so much, not counting the time in which there was no controller. */
 const lagMs = 5_000
 
