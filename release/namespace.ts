@@ -167,8 +167,9 @@ export function copyNamespace({
     const shared = [...services.objects.values()].filter(service =>
       selects(service, deployment.template.labels),
     )
+    // Hardly any is not ready: what costs more is asked of those.
     const neighbours = [...pods.objects.values()].filter(
-      pod => !isOf(deployment, pod) && shared.some(service => selects(service, pod.labels)),
+      pod => !pod.ready && !isOf(deployment, pod) && shared.some(service => selects(service, pod.labels)),
     )
     return nextLapse(neighbours, now)
   }
