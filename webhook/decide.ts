@@ -97,7 +97,7 @@ export function decide(raw: unknown, context: Context): Decision {
     warnings.push(badOption(option.capture))
   if (capture === 'name') warnings.push(...inTheWay.filter(({ code }) => code === 'numeric-policy'))
   warnings.push(...bypassing(capture, app, routes))
-  // Once pods with the sidecar have been there, the firewall has followed.
+  // The webhook's Release is there from the first pod with the sidecar on: of later ones there is no Event.
   if (!before && !release(name)) warnings.push(...firewalled(capture, app, routes, services))
   return {
     inject: {

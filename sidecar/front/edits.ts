@@ -78,11 +78,17 @@ export function editAnswer(answer: Answer, edits: AnswerEdits): Buffer | undefin
   if (edits.missing === 'page') return notFound(answer, [...drop, ...validity, ...content], end)
   let add = ''
   if (isWholePage(answer)) {
-    const { serverTiming, revalidate } = edits
-    const isSilent = !['cache-control', 'expires', 'pragma'].some(name => has(answer, name))
-    if (!serverTiming) drop.push(...validity)
-    add = serverTiming ? `Server-Timing: ${serverTiming()}\r\n` : 'Cache-Control: no-store\r\n'
-    if (serverTiming && revalidate === 'add' && isSilent) add += 'Cache-Control: no-cache\r\n'
+    if (edits.serverTiming) {
+      add = `Server-Timing: ${edits.serverTiming()}\r\n`
+      if (
+        edits.revalidate === 'add' &&
+        !['cache-control', 'expires', 'pragma'].some(name => has(answer, name))
+      )
+        add += 'Cache-Control: no-cache\r\n'
+    } else {
+      drop.push(...validity)
+      add = noStore
+    }
   }
   if (edits.tag !== undefined && (answer.status === 304 || isWholePage(answer))) {
     const etag = versionEtag(edits.tag, field(answer, 'etag') ?? '')
@@ -118,7 +124,8 @@ const content = [
   'link',
   'refresh',
 ]
-const missingLines = `Cache-Control: no-store\r\n${header.missing}: 1\r\n`
+const noStore = 'Cache-Control: no-store\r\n'
+const missingLines = `${noStore}${header.missing}: 1\r\n`
 const statusAt = 'HTTP/1.1 '.length
 
 /** Cookies, CORS and security headers stay as the app wants them. */

@@ -23,7 +23,7 @@ export interface Exchange {
   tag: string | undefined
   /** It asks for the list of files of Angular's service worker. */
   isNgsw: boolean
-  /** Only what a cache has is wanted (RFC 9111 §5.2.1.7): a page that is no longer there asks what it was. */
+  /** Only what a cache has is wanted (RFC 9111 §5.2.1.7): a page asks for the document that it came with. */
   isOnlyIfCached: boolean
   /** The client has the whole answer already: what the app still sends of it is dropped. */
   isReplaced: boolean
